@@ -1,0 +1,70 @@
+"""Checks exported SavedModels as TF Serving would load them; needs only TensorFlow: `python export/check.py MODELS`.
+
+Each servable's newest version is loaded through the v1 Session loader, every signature is called, and the answers are
+compared with those that the model itself gave when it was exported (`assets.extra/check.npz`). Ends with 1 where they
+differ by more than 1e-5 (of 1, or of the value where that is larger).
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+TOLERANCE = 1e-5
+
+
+def newest(servable):
+    """The folder of the highest version number; FileNotFoundError where there is none."""
+    versions = [path for path in servable.iterdir() if path.name.isdigit()] if servable.is_dir() else []
+    if not versions:
+        raise FileNotFoundError(f"{servable} holds no version")
+    return max(versions, key=lambda path: int(path.name))
+
+
+def differences(version):
+    """Yields (signature, output, shape, largest difference) for each output of each signature."""
+    with np.load(version / "assets.extra" / "check.npz") as file:
+        stored = dict(file)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        loaded = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(version))
+        for name, signature in loaded.signature_def.items():
+            if name.startswith("__"):  # TensorFlow's own, for initialisation
+                continue
+            feed = {tensor.name: stored[f"{name}/inputs/{key}"] for key, tensor in signature.inputs.items()}
+            fetch = {output: tensor.name for output, tensor in signature.outputs.items()}
+            for output, value in session.run(fetch, feed).items():
+                expected = stored[f"{name}/outputs/{output}"]
+                if value.shape != expected.shape:
+                    yield name, output, value.shape, float("inf")
+                else:
+                    scale = np.maximum(1.0, np.abs(expected))
+                    yield name, output, value.shape, float(np.max(np.abs(value - expected) / scale, initial=0.0))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", type=pathlib.Path, help="folder that holds encoder, decoder and scorer")
+    models = parser.parse_args().models
+    wrong = 0
+    try:
+        for servable in ("encoder", "decoder", "scorer"):
+            version = newest(models / servable)
+            for signature, output, shape, difference in differences(version):
+                good = difference <= TOLERANCE  # false for NaN
+                wrong += not good
+                verdict = "ok" if good else "DIFFERS"
+                print(f"{servable}/{version.name} {signature:16} {output:15} {shape!s:18} {difference:.1e} {verdict}")
+    except FileNotFoundError as error:
+        print(f"error: {error}; make one with: tfvae export RUN {models}", file=sys.stderr)
+        return 2
+    print("all answers are the model's" if not wrong else f"{wrong} answers differ from the model's")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The command `tfvae`: train, evaluate, plot, export. TensorFlow is imported where a verb needs it: help is instant."""
+
+import argparse
+import difflib
+import os
+import sys
+import tempfile
+
+__all__ = ["main"]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """One line, and status 2."""
+        if "invalid choice" in message:
+            choice = message.split("'")[1]
+            near = difflib.get_close_matches(choice, VERBS, 1)
+            message = f"no such command: {choice}; " + (
+                f"did you mean {near[0]}?" if near else f"there are {', '.join(VERBS)}"
+            )
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments=None):
+    """Runs a verb; a user's mistake ends with one line on stderr and status 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        _import_quietly()
+        options.verb(options)
+    except (ValueError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _import_quietly():
+    """Imports TensorFlow without what its libraries write to stderr on the way; where it fails, that is shown."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import tfvae.training  # noqa: F401
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def train(options):
+    """Train the experiment of a yaml in a new run folder."""
+    from tfvae import training
+
+    training.train(options.config, options.run, options.set)
+    print(f"run folder: {options.run} (model.keras, history.csv, tensorboard, checkpoints)")
+
+
+def evaluate(options):
+    """ELBO, its terms, and the importance-sampled log p(x), in nats; writes RUN/evaluation.json."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tfvae import training
+
+    result = training.evaluate(options.run, options.split, options.samples)
+    table = Table(title=f"{options.run}, split {result['split']}, {result['examples']} examples")
+    for column, justify in (("nats per example", "left"), ("mean", "right"), ("standard error", "right"), ("", "left")):
+        table.add_column(column, justify=justify)
+    notes = {
+        "elbo": f"{result['elbo_samples']} draws of z per example",
+        "reconstruction": "E_q log p(x|z)",
+        "kl": "KL(q(z|x) || p(z))",
+        "log_marginal": f"log p(x), {result['log_marginal_samples']} importance samples",
+    }
+    for name, note in notes.items():
+        table.add_row(name, f"{result[name]['mean']:.2f}", f"{result[name]['standard_error']:.2f}", note)
+    Console().print(table)
+    print(f"written: {os.path.join(options.run, 'evaluation.json')} ({result['seconds']} s)")
+
+
+def plot(options):
+    """Draw reconstructions, samples and interpolations to RUN/figures/*.png."""
+    from tfvae import training
+
+    for path in training.plot(options.run):
+        print(f"written: {path}")
+
+
+def export(options):
+    """Export encoder, decoder and scorer as SavedModels for TF Serving, under a new version."""
+    from tfvae import training
+
+    for path in training.export(options.run, options.models).values():
+        print(f"written: {path}")
+
+
+VERBS = ("train", "evaluate", "plot", "export")
+
+
+def _parser():
+    parser = _Parser(prog="tfvae", description="Variational autoencoders: train, evaluate in nats, export for serving.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def verb(function):
+        added = verbs.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+        added.set_defaults(verb=function)
+        added.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+        return added
+
+    adding = verb(train)
+    adding.add_argument("config", metavar="CONFIG", help="a yaml file, such as configs/digits.yaml")
+    adding.add_argument("run", metavar="RUN", help="the run folder to make")
+    adding.add_argument(
+        "--set", action="append", default=[], metavar="a.b.c=value", help="set a key of the yaml; repeatable"
+    )
+    adding = verb(evaluate)
+    adding.add_argument("run", metavar="RUN", help="folder of a finished run")
+    adding.add_argument("--split", default="test", help="train, validation, test, or TFDS' syntax (default: test)")
+    adding.add_argument("--samples", type=int, default=5000, help="importance samples per example (default: 5000)")
+    adding = verb(plot)
+    adding.add_argument("run", metavar="RUN", help="folder of a finished run")
+    adding = verb(export)
+    adding.add_argument("run", metavar="RUN", help="folder of a finished run")
+    adding.add_argument("models", metavar="MODELS", help="folder of servables, such as export/models")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Evaluation in nats: the ELBO's terms, and an estimate of the evidence log p(x) that the ELBO bounds."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import objectives, random
+
+__all__ = ["Estimate", "elbo_terms", "log_marginal"]
+
+NUMBERS_AT_ONCE = 2**22  # decoded values that a chunk of samples may hold: 16 MB of float32
+
+
+class Estimate(NamedTuple):
+    """Values `[N]`, one per example, nats."""
+
+    values: np.ndarray
+
+    @property
+    def mean(self):
+        """Mean over the examples, nats."""
+        return float(np.mean(self.values, dtype=np.float64))
+
+    @property
+    def standard_error(self):
+        """Standard error of the mean over the examples, nats."""
+        if len(self.values) < 2:
+            return math.nan
+        return float(np.std(self.values, ddof=1, dtype=np.float64) / math.sqrt(len(self.values)))
+
+    def __str__(self):
+        return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
+
+
+def elbo_terms(vae, data, samples=1, seed=0):
+    """ELBO, reconstruction E_q[log p(x|z)] and KL(q(z|x) || p(z)) of each example, nats.
+
+    Args:
+        vae: the model; its objective does not matter.
+        data: `tf.data` of batches as loaded, or an array `[N, ...]`.
+        samples: draws of z per example.
+        seed: integer; the result does not depend on the size of the batches.
+
+    Returns:
+        dict of `Estimate`: `elbo`, `reconstruction`, `kl`.
+    """
+    objective = objectives.ELBO(samples=samples)
+
+    def terms(batch, key):
+        x = vae.preprocess(batch)
+        found = objective(x, vae.infer(x), vae.prior.distribution(), vae.decode, 0, key)
+        return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
+
+    values = _over_batches(terms, data, seed)
+    return {name: Estimate(row) for name, row in zip(("elbo", "reconstruction", "kl"), values, strict=True)}
+
+
+def log_marginal(vae, data, samples=5000, seed=0):
+    """Importance-sampled estimate of log p(x) of each example, nats: log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x).
+
+    A lower bound in expectation, which tightens as S grows; the bound of IWAE with S samples (Burda, Grosse and
+    Salakhutdinov 2015, arXiv:1509.00519). The encoder runs once per example, and memory does not grow with `samples`.
+
+    Args:
+        vae: the model.
+        data: `tf.data` of batches as loaded, or an array `[N, ...]`.
+        samples: S, draws of z per example.
+        seed: integer.
+
+    Returns:
+        `Estimate`: its `mean` is the estimate for the data, its `standard_error` that over the examples.
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be 1 or more, not {samples}")
+
+    def estimate(batch, key):
+        x = vae.preprocess(batch)
+        posterior, prior = vae.infer(x), vae.prior.distribution()
+        at_once = max(1, min(samples, NUMBERS_AT_ONCE // (x.shape[0] * math.prod(x.shape[1:]))))
+
+        def log_sum(count, index):  # log sum of the weights of this many samples, [B]
+            z = posterior.sample(count, seed=random.fold(key, index))  # [S, B, n]
+            log_weight = vae.decode(z).log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)  # [S, B]
+            return tf.reduce_logsumexp(log_weight, axis=0)
+
+        chunks, rest = divmod(samples, at_once)
+        total = log_sum(rest, chunks) if rest else tf.fill([x.shape[0]], -math.inf)
+        for index in tf.range(chunks):
+            total = tf.experimental.numpy.logaddexp(total, log_sum(at_once, index))
+        return (total - math.log(samples))[None]  # [1, B]
+
+    return Estimate(_over_batches(estimate, data, seed)[0])
+
+
+def _over_batches(function, data, seed):
+    """function(batch, seed int32 [2]) -> [K, B], compiled by XLA, over all batches: [K, N].
+
+    Each example's noise follows from its index in the data.
+    """
+    compiled = tf.function(function, jit_compile=True, reduce_retracing=False)
+    results, index = [], 0
+    for batch in _batches(data):
+        key = random.seed(seed, random.Stream.EVALUATION, row=index)
+        results.append(compiled(batch, key).numpy())
+        index += len(batch)
+    if not results:
+        raise ValueError("there is no data to evaluate")
+    return np.concatenate(results, axis=1)
+
+
+def _batches(data):
+    if isinstance(data, tf.data.Dataset):
+        return data
+    return [tf.convert_to_tensor(data[i : i + 100]) for i in range(0, len(data), 100)]
