@@ -54,7 +54,14 @@ class VAE(keras.Model):
         for layer, network in ((posterior, encoder), (likelihood, decoder)):
             if not layer.built:
                 layer.build(network.output_shape)
-        self(tf.zeros((1, *likelihood.event_shape)))  # builds the rest: saving, loading and exporting need it
+        self(tf.zeros((1, *likelihood.event_shape), self.data_dtype))  # builds the rest: saving and loading need it
+
+    @property
+    def data_dtype(self):
+        """Name of the type of data that an exported model takes: "uint8" for preprocessors of pixels, else "float32"."""
+        if getattr(self.preprocessor, "inputs", None):  # a keras.Model
+            return keras.backend.standardize_dtype(self.preprocessor.inputs[0].dtype)
+        return getattr(self.preprocessor, "data_dtype", "float32")
 
     # distributions
 
@@ -64,6 +71,11 @@ class VAE(keras.Model):
         Raises:
             ValueError: when x has another shape or type than the likelihood's events.
         """
+        if getattr(self.preprocessor, "inputs", None) and data.dtype.name != self.data_dtype:
+            raise ValueError(  # Keras would cast it, and pixels 0..255 would look like floats in [0, 1]
+                f"the preprocessor takes {self.data_dtype}, but the data is {data.dtype.name}: begin it with "
+                f"keras.Input(shape, dtype={data.dtype.name!r})"
+            )
         x = self.preprocessor(data, training=training, seed=seed)
         check_event(self, x, data)
         return x
@@ -263,11 +275,18 @@ def check_data(vae, data):
     elif not hasattr(data, "shape"):
         return
     data = tf.convert_to_tensor(data[:1024])
+    if hasattr(vae.preprocessor, "support"):
+        check_support(data, vae.preprocessor, "preprocessor", "takes")
     seed = random.seed(vae.seed, random.Stream.DATA)
     x = vae.preprocess(data, training=True, seed=seed)
-    outside = ~vae.likelihood.support(x)
+    check_support(x, vae.likelihood, "likelihood", "models", f", through {type(vae.preprocessor).__name__},")
+
+
+def check_support(values, part, kind, verb, how=""):
+    """ValueError when values lie outside what a preprocessor takes or a likelihood models."""
+    outside = ~part.support(values)
     if tf.reduce_any(outside):
+        example = tf.boolean_mask(values, outside)[0]
         raise ValueError(
-            f"the likelihood {type(vae.likelihood).__name__} models {vae.likelihood.domain}, but the data, through the "
-            f"preprocessor {type(vae.preprocessor).__name__}, has values such as {tf.boolean_mask(x, outside)[0]:.4g}"
+            f"the {kind} {type(part).__name__} {verb} {part.domain}, but the data{how} has values such as {example:.4g}"
         )

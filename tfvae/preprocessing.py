@@ -18,9 +18,16 @@ class _Pixels(keras.layers.Layer):
     """Takes uint8 pixels 0..255 or floats in [0, 1]."""
 
     data_dtype = "uint8"  # what an exported model takes
+    domain = "uint8 pixels or floats in [0, 1]"
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
+
+    def support(self, data):
+        """Which elements of data the layer can take: bool, the same shape."""
+        if data.dtype.is_floating:
+            return (data >= 0) & (data <= 1)
+        return tf.fill(tf.shape(data), data.dtype == tf.uint8)
 
     def unit(self, data):
         """Pixels -> float32 in [0, 1]."""

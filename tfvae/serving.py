@@ -47,8 +47,7 @@ def export(vae, folder):
 
 def _servables(vae):
     """name -> (the parts it holds, {signature: (function, specs of its arguments)}); the first is the default."""
-    dtype = getattr(vae.preprocessor, "data_dtype", "float32")
-    x = tf.TensorSpec([None, *vae.likelihood.event_shape], dtype, "x")
+    x = tf.TensorSpec([None, *vae.likelihood.event_shape], vae.data_dtype, "x")
     z = tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z")
     seed = tf.TensorSpec([2], tf.int32, "seed")
     count = tf.TensorSpec([], tf.int32, "count")

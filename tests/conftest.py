@@ -1,0 +1,29 @@
+"""Settings for all tests: two logical CPU devices stand for two GPUs."""
+
+import os
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvae import data
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Weights start alike in every test."""
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The first 500 training digits, uint8 [500, 28, 28, 1]."""
+    return np.concatenate([batch.numpy() for batch in data.load("digits", "train[:500]", shuffle=False)])

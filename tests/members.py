@@ -1,0 +1,28 @@
+"""One constructor for every public part; the properties and the conformance tests run over them all."""
+
+from tfvae import likelihoods, networks, objectives, posteriors, preprocessing, priors
+
+LATENT = 3
+IMAGE = (8, 8, 1)
+
+POSTERIORS = {"DiagonalNormal": lambda: posteriors.DiagonalNormal(LATENT)}
+PRIORS = {"StandardNormal": lambda: priors.StandardNormal(LATENT)}
+LIKELIHOODS = {"Bernoulli": lambda event=IMAGE: likelihoods.Bernoulli(event)}
+OBJECTIVES = {"ELBO": lambda: objectives.ELBO(beta=0.5, warmup_steps=4, samples=2)}
+PREPROCESSORS = {"Binarize": lambda: preprocessing.Binarize(), "Rescale": lambda: preprocessing.Rescale(-1.0, 1.0)}
+ENCODERS = {
+    "mlp": lambda: networks.mlp(IMAGE, [16]),
+    "conv": lambda: networks.conv(IMAGE, [4, 8], units=[16]),
+}
+DECODERS = {
+    "mlp": lambda: networks.mlp(LATENT, [16]),
+    "conv": lambda: networks.conv(LATENT, [4, 8], units=[16], output_shape=IMAGE),
+}
+KINDS = {  # module: its members
+    posteriors: POSTERIORS,
+    priors: PRIORS,
+    likelihoods: LIKELIHOODS,
+    objectives: OBJECTIVES,
+    preprocessing: PREPROCESSORS,
+    networks: ENCODERS,
+}

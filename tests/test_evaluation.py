@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from tests.models import dataset, linear_gaussian, small_images, small_vae, weights
+from tfvae import evaluation
+
+
+def test_log_marginal_is_exact_under_the_exact_posterior():
+    vae, x, exact = linear_gaussian()
+    estimate = evaluation.log_marginal(vae, x, samples=7)
+    np.testing.assert_allclose(estimate.values, exact, atol=2e-4)
+    assert estimate.mean == pytest.approx(exact.mean(), abs=1e-4)
+    assert estimate.standard_error == pytest.approx(exact.std(ddof=1) / np.sqrt(len(exact)), rel=1e-3)
+
+
+def widened():
+    """The linear-Gaussian model with a posterior that is off."""
+    vae, x, exact = linear_gaussian()
+    kernel, bias = vae.posterior.get_weights()
+    vae.posterior.set_weights([kernel, bias + [0.2, -0.2, 0.3, 0.3]])
+    return vae, x, exact
+
+
+def test_log_marginal_rises_to_the_truth_with_samples():
+    vae, x, exact = widened()
+    elbo = evaluation.elbo_terms(vae, x, samples=2000)["elbo"].mean
+    few, many = (evaluation.log_marginal(vae, x, samples).mean for samples in (5, 20_000))
+    assert elbo < few < exact.mean() and many == pytest.approx(exact.mean(), abs=0.01)
+
+
+def test_elbo_terms_add_up():
+    vae, x, exact = linear_gaussian()
+    terms = evaluation.elbo_terms(vae, x, samples=20_000)
+    np.testing.assert_allclose(terms["elbo"].values, terms["reconstruction"].values - terms["kl"].values, atol=1e-5)
+    assert terms["elbo"].mean == pytest.approx(exact.mean(), abs=0.02)
+
+
+def test_results_do_not_depend_on_the_size_of_batches():
+    vae, images = small_vae(), small_images(23)
+    for estimate in (
+        lambda data: evaluation.log_marginal(vae, data, samples=9).values,
+        lambda data: evaluation.elbo_terms(vae, data)["elbo"].values,
+    ):
+        np.testing.assert_allclose(estimate(dataset(images, 10)), estimate(images), rtol=1e-5)
+
+
+def test_samples_in_chunks_are_all_counted(monkeypatch):
+    vae, x, exact = widened()
+    monkeypatch.setattr(evaluation, "NUMBERS_AT_ONCE", 3 * 30 * 4)  # three samples at once: 6667 chunks, and one more
+    assert evaluation.log_marginal(vae, x, 20_000).mean == pytest.approx(exact.mean(), abs=0.02)
+
+
+def test_evaluation_repeats_and_leaves_the_weights():
+    vae, images = small_vae(), small_images()
+    before = weights(vae)
+    one, two = (vae.evaluate(dataset(images, 7), return_dict=True, verbose=0) for _ in range(2))
+    assert one == two and set(one) == {"loss", "elbo", "reconstruction", "kl"}
+    np.testing.assert_array_equal(before, weights(vae))
+
+
+def test_nothing_to_evaluate():
+    with pytest.raises(ValueError, match="no data"):
+        evaluation.log_marginal(small_vae(), dataset(small_images(), 5).take(0))
+    with pytest.raises(ValueError, match="samples must be 1 or more"):
+        evaluation.log_marginal(small_vae(), small_images(), samples=0)

@@ -1,0 +1,186 @@
+"""Properties that every part has."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import members
+from tests.models import small_images, small_vae, weights
+from tfvae import random
+
+CONDITIONALS = {**members.POSTERIORS, **members.LIKELIHOODS}
+SEED = random.seed(0, random.Stream.SAMPLING)
+
+
+def built(make, features=(16,)):
+    layer = make()
+    layer.build((None, *features))
+    for weight in layer.trainable_weights:  # away from zero biases and their symmetries
+        weight.assign(0.5 * np.random.default_rng(0).normal(size=weight.shape))
+    return layer
+
+
+def features(batch=5, shape=(16,)):
+    return tf.constant(np.random.default_rng(1).normal(size=(batch, *shape)), tf.float32)
+
+
+@pytest.mark.parametrize("module", members.KINDS, ids=lambda module: module.__name__)
+def test_members_lists_every_public_part(module):
+    assert set(members.KINDS[module]) == set(module.__all__)
+
+
+@pytest.mark.parametrize("module", members.KINDS, ids=lambda module: module.__name__)
+def test_every_public_part_has_a_docstring(module):
+    assert all(inspect.getdoc(getattr(module, name)) for name in module.__all__)
+
+
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_conditional_shapes(name):
+    layer = built(CONDITIONALS[name])
+    distribution = layer(features())
+    assert distribution.batch_shape == (5,) and distribution.event_shape == layer.event_shape
+    assert distribution.sample(7, seed=SEED).shape == (7, 5, *layer.event_shape)
+    assert distribution.log_prob(distribution.sample(7, seed=SEED)).shape == (7, 5)
+    assert layer(tf.stack([features()] * 2)).batch_shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_conditional_mean_is_the_mean_of_samples(name):
+    distribution = built(CONDITIONALS[name])(features())
+    sample = tf.cast(distribution.sample(20_000, seed=SEED), tf.float32).numpy()
+    error = np.abs(sample.mean(axis=0) - distribution.mean()) / (sample.std(axis=0) / np.sqrt(20_000) + 1e-4)
+    assert error.max() < 5.5
+
+
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_conditional_gradient_reaches_every_weight(name):
+    layer = built(CONDITIONALS[name])
+    value = tf.stop_gradient(layer(features()).sample(seed=SEED))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(features()).log_prob(value))
+    for gradient in tape.gradient(loss, layer.trainable_weights):
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
+
+
+@pytest.mark.parametrize("name", members.POSTERIORS)
+def test_posterior_samples_carry_gradients(name):
+    layer = built(members.POSTERIORS[name])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(features()).sample(3, seed=SEED) ** 2)
+    for gradient in tape.gradient(loss, layer.trainable_weights):
+        assert np.abs(gradient).max() > 0
+
+
+@pytest.mark.parametrize("name", members.POSTERIORS)
+def test_posterior_is_finite_for_huge_features(name):
+    distribution = built(members.POSTERIORS[name])(1e6 * features())
+    z = distribution.sample(3, seed=SEED)
+    assert np.isfinite(z).all() and np.isfinite(distribution.log_prob(z)).all()
+
+
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_conditional_is_float32_under_mixed_precision(name):
+    layer = built(CONDITIONALS[name])
+    distribution = layer(tf.cast(features(), tf.float16))
+    assert distribution.dtype == tf.float32
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
+
+
+@pytest.mark.parametrize("name", members.PRIORS)
+def test_prior(name):
+    prior = members.PRIORS[name]()
+    distribution = prior.distribution()
+    assert distribution.batch_shape == () and distribution.event_shape == prior.event_shape
+    sample = distribution.sample(20_000, seed=SEED).numpy()
+    assert sample.shape == (20_000, *prior.event_shape) and sample.dtype == np.float32
+    assert np.isfinite(distribution.log_prob(sample)).all()
+    assert np.abs(sample.mean(axis=0) - distribution.mean()).max() < 5 * sample.std() / np.sqrt(20_000)
+
+
+@pytest.mark.parametrize("name", members.PRIORS)
+def test_prior_integrates_to_one(name):
+    distribution = members.PRIORS[name]().distribution()
+    points = np.random.default_rng(0).uniform(-7, 7, (400_000, members.LATENT)).astype(np.float32)
+    values = np.exp(distribution.log_prob(points)) * 14.0**members.LATENT
+    assert abs(values.mean() - 1) < 5 * values.std() / np.sqrt(len(values))
+
+
+@pytest.mark.parametrize("name", members.POSTERIORS)
+def test_posterior_integrates_to_one(name):
+    layer = built(members.POSTERIORS[name])
+    for weight in layer.trainable_weights:
+        weight.assign(0.1 * weight)  # near the standard normal, for the proposal below
+    distribution = layer(features(1))
+    proposal = members.PRIORS["StandardNormal"]().distribution()
+    points = 2 * proposal.sample(200_000, seed=SEED)
+    log_proposal = proposal.log_prob(points / 2) - members.LATENT * np.log(2)
+    ratio = np.exp(distribution.log_prob(points[:, None])[:, 0] - log_proposal)
+    assert abs(ratio.mean() - 1) < 5 * ratio.std() / np.sqrt(len(ratio))
+
+
+@pytest.mark.parametrize("name", ["Bernoulli"])
+def test_discrete_likelihood_sums_to_one(name):
+    distribution = built(lambda: members.LIKELIHOODS[name]((3,)))(features())
+    states = np.stack(np.meshgrid(*[[0.0, 1.0]] * 3), axis=-1).reshape(-1, 1, 3).astype(np.float32)  # [8, 1, 3]
+    np.testing.assert_allclose(np.exp(distribution.log_prob(states)).sum(axis=0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", members.LIKELIHOODS)
+@pytest.mark.parametrize("shape", [(16,), (8, 8, 4)], ids=["flat", "maps"])
+def test_likelihood_starts_at_a_mean(name, shape):
+    layer = members.LIKELIHOODS[name]()
+    layer.build((None, *shape))
+    mean = np.full(members.IMAGE, 0.2, np.float32)
+    layer.start(mean)
+    np.testing.assert_allclose(layer(tf.zeros((2, *shape))).mean(), [mean] * 2, rtol=1e-5)
+
+
+ALL = {
+    f"{module.__name__}.{name}": make
+    for module, made in members.KINDS.items()
+    if made is not members.ENCODERS
+    for name, make in made.items()
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_config_round_trip(name):
+    part = ALL[name]()
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(part))
+    assert type(again) is type(part) and again.get_config() == part.get_config()
+
+
+KEYWORDS = {
+    "posterior": members.POSTERIORS,
+    "prior": members.PRIORS,
+    "likelihood": members.LIKELIHOODS,
+    "objective": members.OBJECTIVES,
+    "encoder": members.ENCODERS,
+    "decoder": members.DECODERS,
+}
+PARTS = {f"{keyword}-{name}": {keyword: make} for keyword, made in KEYWORDS.items() for name, make in made.items()}
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+class TestConformance:
+    """Every part in an otherwise default VAE."""
+
+    def fitted(self, parts, **compiled):
+        keras.utils.set_random_seed(0)
+        vae = small_vae(compiled=compiled, **{name: make() for name, make in parts.items()})
+        vae.fit(small_images(25), batch_size=10, epochs=2, shuffle=False, verbose=0)
+        return vae
+
+    def test_fits_alike_with_xla_and_without(self, parts):
+        plain, compiled = (self.fitted(parts, jit_compile=jit) for jit in (False, True))
+        assert np.isfinite(weights(plain)).all()
+        np.testing.assert_allclose(weights(plain), weights(compiled), atol=1e-4)
+
+    def test_is_saved_and_loaded(self, parts, tmp_path):
+        vae = self.fitted(parts)
+        vae.save(tmp_path / "vae.keras")
+        again = keras.saving.load_model(tmp_path / "vae.keras")
+        np.testing.assert_array_equal(again.predict(small_images(), verbose=0), vae.predict(small_images(), verbose=0))
