@@ -10,10 +10,7 @@ import os
 import pathlib
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
-import tensorflow as tf
 
 TOLERANCE = 1e-5
 
@@ -28,6 +25,9 @@ def newest(servable):
 
 def differences(version):
     """Yields (signature, output, shape, largest difference) for each output of each signature."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
     with np.load(version / "assets.extra" / "check.npz") as file:
         stored = dict(file)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:

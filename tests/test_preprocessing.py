@@ -60,5 +60,5 @@ def test_layers_that_hold_others_pass_the_seed_on():
 
 def test_a_preprocessor_that_would_cast_pixels_is_refused():
     vae = small_vae(preprocessor=keras.Sequential([keras.layers.Identity(), preprocessing.Binarize()]))
-    with pytest.raises(ValueError, match="takes float32, but the data is uint8.*dtype='uint8'"):
+    with pytest.raises(ValueError, match="takes float32, but the data is uint8"):
         vae.fit(small_images(), verbose=0)

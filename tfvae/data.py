@@ -224,7 +224,7 @@ def _check_download(builder, manual_dir):
     """ValueError unless the original files of the data set are in manual_dir or their hosts answer."""
     missing = {
         url: info.filename
-        for url, info in builder.url_infos.items()
+        for url, info in (builder.url_infos or {}).items()
         if manual_dir is None or not (pathlib.Path(manual_dir) / info.filename).is_file()
     }
     if not missing:

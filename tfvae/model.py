@@ -58,7 +58,7 @@ class VAE(keras.Model):
 
     @property
     def data_dtype(self):
-        """Name of the type of data that an exported model takes: "uint8" for preprocessors of pixels, else "float32"."""
+        """The type of data that an exported model takes: "uint8" for preprocessors of pixels, else "float32"."""
         if getattr(self.preprocessor, "inputs", None):  # a keras.Model
             return keras.backend.standardize_dtype(self.preprocessor.inputs[0].dtype)
         return getattr(self.preprocessor, "data_dtype", "float32")
@@ -197,6 +197,11 @@ class VAE(keras.Model):
         return {tracker.name: tracker.result() for tracker in self.trackers}
 
     # Keras
+
+    def compile(self, optimizer="adam", **kwargs):
+        """As `keras.Model.compile`; a loss is not given, it is the objective's."""
+        super().compile(optimizer=optimizer, **kwargs)
+        self.optimizer.build(self.trainable_variables)  # so that a model saved before its first step can be loaded
 
     def fit(self, x=None, *args, validation_data=None, **kwargs):
         """Trains, as `keras.Model.fit` does, after a look at the first batch of `x` and of `validation_data`.

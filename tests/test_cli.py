@@ -1,0 +1,125 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tfvae import cli
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMOKE = str(ROOT / "configs" / "smoke.yaml")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    assert cli.main(["train", SMOKE, str(folder)]) == 0
+    return folder
+
+
+def test_a_run_folder_holds_what_later_verbs_need(run):
+    names = set(os.listdir(run))
+    assert names >= {"config.yaml", "run.json", "model.keras", "history.csv", "tensorboard", "checkpoints"}
+    assert not [name for name in names if name.startswith(".partial")]
+    assert sorted(os.listdir(run / "checkpoints")) == ["best.keras", "last.keras"]
+    record = json.loads((run / "run.json").read_text())
+    assert record["seed"] == 0 and record["versions"]["keras"] == keras.__version__
+    assert record["best_epoch"] in (1, 2) and record["parameters"] > 0
+    history = (run / "history.csv").read_text().splitlines()
+    assert history[0].startswith("epoch,elbo,kl,loss,reconstruction,val_elbo") and len(history) == 3
+    assert list((run / "tensorboard").rglob("events.out.*"))
+
+
+def test_the_best_epoch_is_kept(run):
+    record = json.loads((run / "run.json").read_text())
+    best, kept = (keras.saving.load_model(run / name) for name in ("checkpoints/best.keras", "model.keras"))
+    np.testing.assert_array_equal(best.encoder.get_weights()[0], kept.encoder.get_weights()[0])
+    assert record["best_val_elbo"] == max(
+        float(line.split(",")[5]) for line in (run / "history.csv").read_text().splitlines()[1:]
+    )
+
+
+def test_evaluate_prints_a_table_and_writes_it(run, capsys):
+    assert cli.main(["evaluate", str(run), "--samples", "20"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads((run / "evaluation.json").read_text())
+    assert result["examples"] == 100 and result["split"] == "test" and result["log_marginal_samples"] == 20
+    assert result["log_marginal"]["mean"] > result["elbo"]["mean"]
+    for name in ("elbo", "reconstruction", "kl", "log_marginal"):
+        assert f"{result[name]['mean']:.2f}" in printed
+
+
+def test_evaluate_takes_other_splits(run):
+    assert cli.main(["evaluate", str(run), "--samples", "5", "--split", "validation"]) == 0
+    assert json.loads((run / "evaluation.json").read_text())["examples"] == 100
+    assert cli.main(["evaluate", str(run), "--samples", "5", "--split", "test[:30]"]) == 0
+    assert json.loads((run / "evaluation.json").read_text())["examples"] == 30
+
+
+def test_plot_draws_its_figures(run):
+    assert cli.main(["plot", str(run)]) == 0
+    assert sorted(os.listdir(run / "figures")) == ["interpolations.png", "reconstructions.png", "samples.png"]
+
+
+def test_export_makes_three_servables(run, tmp_path, capsys):
+    assert cli.main(["export", str(run), str(tmp_path / "models")]) == 0
+    assert sorted(os.listdir(tmp_path / "models")) == ["decoder", "encoder", "scorer"]
+    assert capsys.readouterr().out.count("written: ") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "no.yaml", "{new}"], "no such config: no.yaml"),
+        (["train", SMOKE, "{run}"], "exists: choose another"),
+        (["train", SMOKE, "{new}", "--set", "latent_siz=3"], "did you mean latent_size?"),
+        (["train", SMOKE, "{new}", "--set", "likelihood={Bernuli: }"], "did you mean Bernoulli?"),
+        (["train", SMOKE, "{new}", "--set", "data.name=digts"], "did you mean"),
+        (["train", SMOKE, "{new}", "--set", "data.train=trian"], "Unknown split 'trian'"),
+        (["train", SMOKE, "{new}", "--set", "preprocessor=null"], "Binarize"),
+        (["train", SMOKE, "{new}", "--set", "preprocessor={Rescale: }"], "models 0 and 1"),
+        (["train", SMOKE, "{new}", "--set", "encoder={conv: {filters: [4, 4, 4]}}"], "height and width that 8 divides"),
+        (["train", SMOKE, "{new}", "--set", "objective.ELBO.beta=-1"], "beta"),
+        (["train", SMOKE], "the following arguments are required: RUN"),
+        (["evaluate", "{new}"], "not the folder of a finished run: it has no config.yaml"),
+        (["evaluate", "{run}", "--split", "tset"], "Unknown split 'tset'"),
+        (["evaluate", "{run}", "--samples", "0"], "samples must be 1 or more"),
+        (["evaluate", "{run}", "--samples", "many"], "invalid int value: 'many'"),
+        (["plot", "{new}"], "not the folder of a finished run"),
+        (["export", "{new}", "{new}"], "not the folder of a finished run"),
+        (["trian", SMOKE, "{new}"], "no such command: trian; did you mean train?"),
+        ([], "the following arguments are required: VERB"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(run, tmp_path, capsys, arguments, message):
+    new = tmp_path / "new"
+    try:
+        status = cli.main([a.format(run=run, new=new) if "{new}" in a or "{run}" in a else a for a in arguments])
+    except SystemExit as ended:
+        status = ended.code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert status == 2 and line.startswith("error: ") and message in line
+    assert not new.exists()
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        cli.main(["train", "no.yaml", str(tmp_path / "new"), "--debug"])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["trian"]])
+def test_help_and_wrong_arguments_do_not_wait_for_tensorflow(arguments):
+    script = "import sys; sys.argv = ['tfvae', *sys.argv[1:]]\nfrom tfvae import cli\ntry: cli.main()\n"
+    script += "except SystemExit as ended: print(ended.code, 'tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == f"{2 if arguments == ['trian'] else 0} False"
+
+
+def test_the_command_is_installed_and_quiet(tmp_path):
+    command = pathlib.Path(sys.executable).with_name("tfvae")
+    done = subprocess.run([command, "evaluate", tmp_path / "no"], capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1

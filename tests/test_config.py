@@ -1,0 +1,121 @@
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from tests import models
+from tfvae import config
+
+ROOT = pathlib.Path(__file__).parent.parent
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+SMOKE = ROOT / "configs" / "smoke.yaml"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_yaml_builds_and_runs_a_step(path):
+    experiment = config.read(path)
+    vae = config.compiled_vae(experiment, (28, 28, 1))
+    images = tf.zeros((4, 28, 28, 1), tf.uint8)
+    vae.jit_compile = False
+    assert "elbo" in vae.fit(models.dataset(images, 4), verbose=0).history
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    experiment = config.read(SMOKE, ["optimizer.Adam.learning_rate=3e-3", "data.validation=null"])
+    config.write(experiment, tmp_path / "again.yaml")
+    again = config.read(tmp_path / "again.yaml")
+    one, two = (models.weights(config.compiled_vae(e, (28, 28, 1))) for e in (experiment, again))
+    assert (one == two).all()
+    config.write(again, tmp_path / "third.yaml")
+    assert (tmp_path / "third.yaml").read_text() == (tmp_path / "again.yaml").read_text()
+
+
+def test_yaml_numbers_and_words_are_those_of_yaml_12():
+    experiment = config.read(SMOKE, ["optimizer.Adam.learning_rate=3e-3", "latent_size=7"])
+    assert experiment.optimizer == {"Adam": {"learning_rate": 3e-3}} and experiment.latent_size == 7
+
+
+def test_parts_schedules_and_callbacks_by_name():
+    experiment = config.read(
+        SMOKE,
+        [
+            "objective={ELBO: {beta: 4, warmup_steps: 10}}",
+            "optimizer={SGD: {learning_rate: {CosineDecay: {initial_learning_rate: 0.1, decay_steps: 5}}}}",
+            "fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode: max, patience: 3}}]",
+            "preprocessor={Rescaling: {scale: 0.5}}",
+        ],
+    )
+    vae = config.compiled_vae(experiment, (28, 28, 1))
+    assert vae.objective.beta == 4 and vae.preprocessor.scale == 0.5
+    assert type(config.callbacks(experiment)[0]).__name__ == "EarlyStopping"
+    assert float(vae.optimizer.learning_rate) == pytest.approx(0.1)
+
+
+def test_ones_own_class_by_its_path():
+    experiment = config.read(SMOKE, ["likelihood={tests.models.FixedNormal: }", "preprocessor={Rescale: }"])
+    assert isinstance(config.compiled_vae(experiment, (28, 28, 1)).likelihood, models.FixedNormal)
+
+
+def test_one_seed_gives_the_same_weights():
+    one, two, other = (config.compiled_vae(config.read(SMOKE, [f"seed={s}"]), (28, 28, 1)) for s in (1, 1, 2))
+    assert (models.weights(one) == models.weights(two)).all()
+    assert (models.weights(one) != models.weights(other)).any()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("latent_siz=3", r"latent_siz: no such key; did you mean latent_size\?"),
+        ("data.batchsize=3", r"data.batchsize: no such key; did you mean batch_size\?"),
+        ("data.evaluation.binarise=static", r"data.evaluation.binarise: no such key; did you mean binarize\?"),
+        ("data.evaluation.test=train", r"data.evaluation.test: only how data is loaded"),
+        ("data.name=null", r"data.name: Input should be a valid string"),
+        ("data.binarize=sometimes", r"data.binarize: Input should be 'static' or 'threshold'"),
+        ("posterior={DiagonalNorml: }", r"posterior.DiagonalNorml: .*did you mean DiagonalNormal\?"),
+        ("posterior={no.such.Thing: }", r"posterior.no.such.Thing: No module named 'no'"),
+        ("posterior={DiagonalNormal: 3}", r"posterior.DiagonalNormal: Input should be a valid dictionary"),
+        ("posterior.FullNormal={}", r"posterior: must be one {Name: arguments}"),
+        ("objective.ELBO.bta=1", r"objective.ELBO.bta: no such key; did you mean beta\?"),
+        ("objective.ELBO.beta=big", r"objective.ELBO.beta: Input should be a valid number, .*'big'"),
+        ("encoder.mlp.units=[8, x]", r"encoder.mlp.units.1: Input should be a valid integer"),
+        ("optimizer.Adam.learning_rte=1", r"optimizer.Adam.learning_rte: no such key; did you mean learning_rate\?"),
+        ("optimizer={Adm: }", r"optimizer.Adm: .*did you mean Adam\?"),
+        ("optimizer.Adam.learning_rate={CosineDcay: }", r"learning_rate.CosineDcay: .*did you mean CosineDecay\?"),
+        ("compile.jit_comple=true", r"compile.jit_comple: no such key; did you mean jit_compile\?"),
+        ("fit.epochs=0.5", r"fit.epochs: Input should be a valid integer"),
+        ("fit.callbacks=[{EarlyStoping: }]", r"fit.callbacks\[0\].EarlyStoping: .*did you mean EarlyStopping\?"),
+        ("latent_size=0", r"latent_size: must be 1 or more"),
+        ("seed", r"--set seed: must be a.b.c=value"),
+        ("seed.x=3", r"--set seed.x=3: seed holds 0, not keys and values"),
+        ("strategy=many", r"strategy: Input should be 'default'"),
+    ],
+)
+def test_mistakes_are_named_with_their_place(assignment, message):
+    with pytest.raises(config.ConfigError, match=message):
+        config.read(SMOKE, [assignment])
+
+
+def test_parts_that_cannot_be_made_are_named():
+    experiment = config.read(SMOKE, ["objective.ELBO.samples=0"])
+    with pytest.raises(config.ConfigError, match=r"objective.ELBO: .*samples 1 or more"):
+        config.compiled_vae(experiment, (28, 28, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a: [1", "is not yaml"), ("- a", "must hold keys"), ("seed: 1", "data: is missing")]
+)
+def test_files_that_are_no_config(tmp_path, text, message):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(config.ConfigError, match=message):
+        config.read(tmp_path / "bad.yaml")
+
+
+def test_a_missing_file():
+    with pytest.raises(FileNotFoundError, match="no such config"):
+        config.read("no.yaml")
+
+
+def test_paths_of_data_outlive_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("mine.npz").touch()
+    assert config.read(SMOKE, ["data.name=mine.npz"]).data["name"] == str(tmp_path / "mine.npz")

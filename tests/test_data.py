@@ -1,0 +1,243 @@
+import os
+import pathlib
+import socket
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfvae import data, digits
+
+
+def stacked(dataset):
+    return np.concatenate([batch.numpy() for batch in dataset])
+
+
+@pytest.fixture
+def npz(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (23, 6, 5), np.uint8)
+    np.savez(tmp_path / "images.npz", x_train=images, test=images[:7], y_train=np.arange(23))
+    return str(tmp_path / "images.npz"), images[..., None]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (9, 6, 5, 3), np.uint8)
+    for index, image in enumerate(images):
+        split = "train" if index < 6 else "test"
+        (tmp_path / split).mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / split / f"{index}.png")
+    return str(tmp_path), images
+
+
+def test_digits_are_the_first_of_mnist():
+    train, test = (stacked(data.load("digits", split, shuffle=False)) for split in ("train", "test"))
+    assert train.shape == (10_000, 28, 28, 1) and test.shape == (2_000, 28, 28, 1) and train.dtype == np.uint8
+    with np.load(digits.FILE) as file:  # TFDS stores examples in an order of its own
+        for split, images in (("train", train), ("test", test)):
+            assert sorted(map(bytes, file[split])) == sorted(map(bytes, images))
+            assert np.bincount(file[f"{split}_label"], minlength=10).min() > 100
+    assert digits.FILE.stat().st_size <= 2_000_000
+
+
+def test_digits_file_is_made_from_the_originals(tmp_path):
+    folder = os.environ.get("TFVAE_MNIST")
+    if not folder:
+        pytest.skip("TFVAE_MNIST, the folder of MNIST's original files, is not set")
+    from tfvae.digits import make
+
+    make.make(pathlib.Path(folder), tmp_path / "made.npz")
+    with np.load(tmp_path / "made.npz") as made, np.load(digits.FILE) as kept:
+        assert set(made.files) == set(kept.files)
+        assert all(np.array_equal(made[name], kept[name]) for name in kept.files)
+
+
+def test_mnist_is_prepared_from_its_original_files(tmp_path):
+    folder = os.environ.get("TFVAE_MNIST")
+    if not folder:
+        pytest.skip("TFVAE_MNIST, the folder of MNIST's original files, is not set")
+    loaded = data.load("mnist", "test", data_dir=str(tmp_path), manual_dir=folder)
+    assert loaded.element_spec.shape == (100, 28, 28, 1) and len(loaded) == 100
+
+
+def test_make_refuses_other_files(tmp_path):
+    from tfvae.digits import make
+
+    (tmp_path / make.FILES["train"][0]).write_bytes(b"something else")
+    with pytest.raises(ValueError, match="not MNIST's original"):
+        make.make(tmp_path, tmp_path / "made.npz")
+    assert not (tmp_path / "made.npz").exists()
+
+
+def test_batches_have_static_shapes(npz):
+    name, images = npz
+    assert data.load(name, "train", 10).element_spec.shape == (None, 6, 5, 1)
+    assert data.load(name, "test", 7).element_spec.shape == (7, 6, 5, 1)
+    loaded = data.load(name, "train", 10, shuffle=False)
+    assert [len(batch) for batch in loaded] == [10, 10, 3] and len(loaded) == 3
+    np.testing.assert_array_equal(stacked(loaded), images)
+
+
+def test_split_syntax(npz):
+    name, images = npz
+    np.testing.assert_array_equal(
+        stacked(data.load(name, "train[10:15]+test", shuffle=False)), [*images[10:15], *images[:7]]
+    )
+    assert len(stacked(data.load(name, "train[:90%]"))) == 21
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_training_data_is_shuffled_anew_each_epoch_by_seed(npz, in_memory):
+    name, images = npz
+
+    def epochs(seed):
+        loaded = data.load(name, "train", 4, seed=seed, in_memory=in_memory)
+        return [stacked(loaded) for _ in range(2)]
+
+    (first, second), again, (other, _) = epochs(1), epochs(1), epochs(2)
+    np.testing.assert_array_equal([first, second], again)
+    assert not np.array_equal(first, second) and not np.array_equal(first, other)
+    for epoch in (first, second, other):
+        assert sorted(map(bytes, epoch)) == sorted(map(bytes, images))
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_static_binarisation_is_drawn_once(npz, in_memory):
+    name, _ = npz
+    options = {"in_memory": in_memory, "binarize": "static", "shuffle": False}
+    drawn = stacked(data.load(name, "train", 4, **options))
+    assert set(np.unique(drawn)) == {0, 255}
+    np.testing.assert_array_equal(drawn, stacked(data.load(name, "train", 9, binarize="static", shuffle=False)))
+    np.testing.assert_array_equal(drawn[5:], stacked(data.load(name, "train[5:]", 4, **options)))
+    assert not np.array_equal(drawn, stacked(data.load(name, "train", 4, **options, seed=1)))
+
+
+def test_static_binarisation_has_the_grey_value_as_mean():
+    grey, drawn = (stacked(data.load("digits", "test", 100, binarize=b)) for b in (None, "static"))
+    assert np.all(drawn[grey == 0] == 0) and np.all(drawn[grey == 255] == 255)
+    p = grey.astype(np.float64).ravel() / 255
+    assert abs(np.sum(drawn / 255.0) - p.sum()) < 5 * np.sqrt(np.sum(p * (1 - p)))
+
+
+def test_threshold(npz):
+    name, images = npz
+    np.testing.assert_array_equal(
+        stacked(data.load(name, binarize="threshold", shuffle=False)), np.where(images > 127, 255, 0)
+    )
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_folder_of_images(folder, in_memory):
+    name, images = folder
+    np.testing.assert_array_equal(stacked(data.load(name, shuffle=False, in_memory=in_memory)), images[:6])
+    np.testing.assert_array_equal(stacked(data.load(name, "test", in_memory=in_memory)), images[6:])
+    assert stacked(data.load(name, size=[4, 4], in_memory=in_memory)).shape == (6, 4, 4, 3)
+    shuffled = stacked(data.load(name, in_memory=in_memory))
+    assert sorted(map(bytes, shuffled)) == sorted(map(bytes, images[:6]))
+
+
+def test_a_folder_without_splits_is_train(folder):
+    name, images = folder
+    np.testing.assert_array_equal(stacked(data.load(f"{name}/test", shuffle=False)), images[6:])
+
+
+def test_vectors(tmp_path):
+    table = np.random.default_rng(0).normal(size=(12, 3))
+    np.savez(tmp_path / "table.npz", train=table)
+    loaded = data.load(str(tmp_path / "table.npz"), shuffle=False)
+    assert loaded.element_spec.dtype == tf.float32
+    np.testing.assert_allclose(stacked(loaded), table, rtol=1e-6)
+
+
+def test_tfds_data_sets_of_other_shapes(tmp_path):
+    import tensorflow_datasets as tfds
+
+    class Pictures(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            return tfds.core.DatasetInfo(
+                builder=self,
+                features=tfds.features.FeaturesDict({"picture": tfds.features.Image(shape=(None, None, 3))}),
+            )
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            for i in range(5):
+                yield i, {"picture": np.full((8 + i, 12, 3), 10 * i, np.uint8)}
+
+    loaded = data.load("pictures", size=[4, 6], data_dir=str(tmp_path))
+    assert sorted(stacked(loaded)[:, 0, 0, 0]) == [0, 10, 20, 30, 40]
+    with pytest.raises(ValueError, match="differ in size: give size"):
+        data.load("pictures", data_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "digts"}, "called digts; did you mean .*digits"),
+        ({"name": "no/such/folder"}, "neither a folder of images nor an .npz file"),
+        ({"name": "no.npz"}, "no such file: no.npz"),
+        ({"name": "digits", "split": "tset"}, "'tset' of digits.*Unknown split"),
+        ({"name": "digits", "split": "train[:"}, "Error parsing split"),
+        ({"name": "digits", "split": "train[20000:]"}, "incompatible"),
+        ({"name": "digits", "split": "train[5:5]"}, "holds no example"),
+        ({"name": "digits", "binarize": "randomly"}, "'static' or 'threshold', not 'randomly'"),
+        ({"name": "digits", "batch_size": 0}, "batch_size must be 1 or more"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.load(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"train": np.zeros((4, 3), np.int64)}, "train is int64"),
+        ({"train": np.full((4, 3), np.nan)}, "not finite"),
+        ({"train": np.zeros((4, 3)), "test": np.zeros((4, 2))}, "alike in shape"),
+        ({"labels": np.zeros(4, np.int64)}, "must hold arrays of examples"),
+    ],
+)
+def test_bad_npz(tmp_path, arrays, message):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        data.load(str(tmp_path / "bad.npz"))
+
+
+def test_bad_folders(folder, tmp_path):
+    name, _ = folder
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(f"{name}/train/odd.png")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"odd.png differs in shape"):
+        data.load(name)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="has no images"):
+        data.load(str(tmp_path / "empty"))
+
+
+def test_static_binarisation_of_floats_is_refused(tmp_path):
+    np.savez(tmp_path / "table.npz", train=np.zeros((4, 3)))
+    with pytest.raises(ValueError, match="for uint8 images; the data is float32"):
+        data.load(str(tmp_path / "table.npz"), binarize="static")
+
+
+def test_without_a_network_what_to_do_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "_answers", lambda url: False)
+    with pytest.raises(
+        ValueError, match=r"not prepared.*host does not answer.*train-images-idx3-ubyte.gz.*digits needs no"
+    ):
+        data.load("mnist", data_dir=str(tmp_path))
+    with pytest.raises(ValueError, match=r"manual_dir .* has no t10k-images"):
+        data.load("mnist", data_dir=str(tmp_path), manual_dir=str(tmp_path))
+
+
+def test_a_host_that_refuses_or_hangs_does_not_answer(monkeypatch):
+    monkeypatch.setattr(data, "SECONDS_TO_ANSWER", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, never answers
+        port = server.getsockname()[1]
+        assert not data._answers(f"http://127.0.0.1:{port}/")
+    assert not data._answers(f"http://127.0.0.1:{port}/")  # closed by now
