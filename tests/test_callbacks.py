@@ -7,6 +7,7 @@ from tfvae import callbacks
 
 def test_best_and_last_are_kept(tmp_path):
     vae = small_vae()
+    vae.fit(small_images(), verbose=0)
     checkpoints = callbacks.Checkpoints(tmp_path / "new")
     checkpoints.set_model(vae)
     for epoch, value in enumerate([-3.0, -1.0, -2.0]):

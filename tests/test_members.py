@@ -171,7 +171,7 @@ class TestConformance:
     def fitted(self, parts, **compiled):
         keras.utils.set_random_seed(0)
         vae = small_vae(compiled=compiled, **{name: make() for name, make in parts.items()})
-        vae.fit(small_images(25), batch_size=10, epochs=2, shuffle=False, verbose=0)
+        vae.fit(small_images(20), batch_size=10, epochs=2, shuffle=False, verbose=0)
         return vae
 
     def test_fits_alike_with_xla_and_without(self, parts):

@@ -27,7 +27,7 @@ class Checkpoints(keras.callbacks.Callback):
         value = (logs or {}).get(self.monitor)
         if value is None:
             raise ValueError(
-                f"no value {self.monitor!r} is logged, by which to choose the best epoch; there are {sorted(logs or {})}"
+                f"no value {self.monitor!r} is logged to choose the best epoch by, only {sorted(logs or {})}"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         save(self.model, self.folder / "last.keras")

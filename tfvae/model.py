@@ -198,11 +198,6 @@ class VAE(keras.Model):
 
     # Keras
 
-    def compile(self, optimizer="adam", **kwargs):
-        """As `keras.Model.compile`; a loss is not given, it is the objective's."""
-        super().compile(optimizer=optimizer, **kwargs)
-        self.optimizer.build(self.trainable_variables)  # so that a model saved before its first step can be loaded
-
     def fit(self, x=None, *args, validation_data=None, **kwargs):
         """Trains, as `keras.Model.fit` does, after a look at the first batch of `x` and of `validation_data`.
 
