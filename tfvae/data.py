@@ -1,6 +1,8 @@
 """`load`: a TFDS data set, an .npz file or a folder of images -> batched `tf.data` of images or vectors."""
 
+import contextlib
 import difflib
+import io
 import pathlib
 import threading
 import types
@@ -211,12 +213,15 @@ def _prepared(name, data_dir, manual_dir):
         raise ValueError(f"no TFDS data set, .npz file or folder is called {name}{hint}") from None
     if builder.data_path.exists():
         return builder
+    config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
     if name == digits.Digits.name:
-        tfds.disable_progress_bar()  # a few seconds, and nothing is fetched
+        tfds.disable_progress_bar()  # it takes seconds
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS says that it downloads, and there is nothing to download
+            builder.download_and_prepare(download_config=config)
+        tfds.enable_progress_bar()
     else:
         _check_download(builder, manual_dir)
-    config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
-    builder.download_and_prepare(download_config=config)
+        builder.download_and_prepare(download_config=config)
     return builder
 
 

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -34,7 +35,7 @@ class Estimate(NamedTuple):
         return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
 
 
-def elbo_terms(vae, data, samples=1, seed=0):
+def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
     """ELBO, reconstruction E_q[log p(x|z)] and KL(q(z|x) || p(z)) of each example, nats.
 
     Args:
@@ -42,6 +43,7 @@ def elbo_terms(vae, data, samples=1, seed=0):
         data: `tf.data` of batches as loaded, or an array `[N, ...]`.
         samples: draws of z per example.
         seed: integer; the result does not depend on the size of the batches.
+        verbose: 1 shows a progress bar.
 
     Returns:
         dict of `Estimate`: `elbo`, `reconstruction`, `kl`.
@@ -53,11 +55,11 @@ def elbo_terms(vae, data, samples=1, seed=0):
         found = objective(x, vae.infer(x), vae.prior.distribution(), vae.decode, 0, key)
         return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
 
-    values = _over_batches(terms, data, seed)
+    values = _over_batches(terms, data, seed, verbose)
     return {name: Estimate(row) for name, row in zip(("elbo", "reconstruction", "kl"), values, strict=True)}
 
 
-def log_marginal(vae, data, samples=5000, seed=0):
+def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
     """Importance-sampled estimate of log p(x) of each example, nats: log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x).
 
     A lower bound in expectation, which tightens as S grows; the bound of IWAE with S samples (Burda, Grosse and
@@ -68,6 +70,7 @@ def log_marginal(vae, data, samples=5000, seed=0):
         data: `tf.data` of batches as loaded, or an array `[N, ...]`.
         samples: S, draws of z per example.
         seed: integer.
+        verbose: 1 shows a progress bar.
 
     Returns:
         `Estimate`: its `mean` is the estimate for the data, its `standard_error` that over the examples.
@@ -91,26 +94,25 @@ def log_marginal(vae, data, samples=5000, seed=0):
             total = tf.experimental.numpy.logaddexp(total, log_sum(at_once, index))
         return (total - math.log(samples))[None]  # [1, B]
 
-    return Estimate(_over_batches(estimate, data, seed)[0])
+    return Estimate(_over_batches(estimate, data, seed, verbose)[0])
 
 
-def _over_batches(function, data, seed):
+def _over_batches(function, data, seed, verbose):
     """function(batch, seed int32 [2]) -> [K, B], compiled by XLA, over all batches: [K, N].
 
     Each example's noise follows from its index in the data.
     """
     compiled = tf.function(function, jit_compile=True, reduce_retracing=False)
+    if not isinstance(data, tf.data.Dataset):
+        data = tf.data.Dataset.from_tensor_slices(data).batch(100)
+    count = int(data.cardinality())
+    progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     results, index = [], 0
-    for batch in _batches(data):
+    for batch in data:
         key = random.seed(seed, random.Stream.EVALUATION, row=index)
         results.append(compiled(batch, key).numpy())
         index += len(batch)
+        progress.add(1)
     if not results:
         raise ValueError("there is no data to evaluate")
     return np.concatenate(results, axis=1)
-
-
-def _batches(data):
-    if isinstance(data, tf.data.Dataset):
-        return data
-    return [tf.convert_to_tensor(data[i : i + 100]) for i in range(0, len(data), 100)]

@@ -88,8 +88,8 @@ def evaluate(run, split="test", samples=5000):
     vae, experiment = load(run)
     data = config.evaluation_data(experiment, split)
     start = time.perf_counter()
-    estimates = evaluation.elbo_terms(vae, data, ELBO_SAMPLES)
-    estimates["log_marginal"] = evaluation.log_marginal(vae, data, samples)
+    estimates = evaluation.elbo_terms(vae, data, ELBO_SAMPLES, verbose=1)
+    estimates["log_marginal"] = evaluation.log_marginal(vae, data, samples, verbose=1)
     result = {
         "split": split,
         "examples": len(estimates["elbo"].values),
