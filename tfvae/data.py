@@ -191,7 +191,6 @@ def _tfds(name, size, data_dir, manual_dir):
             split=instruction,
             shuffle_files=bool(shuffle),
             read_config=tfds.ReadConfig(shuffle_seed=shuffle or None, try_autocache=False),
-            decoders=tfds.decode.PartialDecoding({key: True}),
         )
         return dataset.map(lambda example: _resize(example[key], size) if size else example[key])
 
