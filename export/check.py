@@ -28,6 +28,7 @@ def differences(version):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # the Session loader, which TF Serving uses, is deprecated elsewhere
     with np.load(version / "assets.extra" / "check.npz") as file:
         stored = dict(file)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
