@@ -216,12 +216,21 @@ def _prepared(name, data_dir, manual_dir):
     if name == digits.Digits.name:
         tfds.disable_progress_bar()  # it takes seconds
         with contextlib.redirect_stdout(io.StringIO()):  # TFDS says that it downloads, and there is nothing to download
-            builder.download_and_prepare(download_config=config)
+            _prepare(builder, config)
         tfds.enable_progress_bar()
     else:
         _check_download(builder, manual_dir)
+        _prepare(builder, config)
+    return tfds.builder(name, data_dir=data_dir)  # made anew, it reads what is on disk, whoever wrote it
+
+
+def _prepare(builder, config):
+    """Puts the data on disk; that another process does so at the same time is no error, once the data is there."""
+    try:
         builder.download_and_prepare(download_config=config)
-    return builder
+    except Exception:
+        if not builder.data_path.exists():
+            raise
 
 
 def _check_download(builder, manual_dir):
