@@ -1,4 +1,4 @@
-"""`load`: a TFDS data set, an .npz file or a folder of images -> batched `tf.data` of images or vectors."""
+"""Where data comes from: `find` turns a name into counts by split, shape and dtype of an example, and examples."""
 
 import contextlib
 import difflib
@@ -6,90 +6,25 @@ import io
 import pathlib
 import threading
 import types
-import zlib
-from typing import Literal, NamedTuple
 
 import numpy as np
-import psutil
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfvae import digits, random  # `digits` makes its builder known to TFDS
+from tfvae import digits  # makes its builder known to TFDS
 
-__all__ = ["load"]
+__all__ = ["find"]
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 SECONDS_TO_ANSWER = 5  # for the host of a download
 
 
-class Part(NamedTuple):
-    """Examples start..stop-1 of a split."""
+def find(name, size=None, data_dir=None, manual_dir=None):
+    """The source of this name; arguments and errors as for `data.load`.
 
-    split: str
-    start: int
-    stop: int
-
-
-def load(
-    name: str,
-    split: str = "train",
-    batch_size: int = 100,
-    binarize: Literal["static", "threshold"] | None = None,
-    shuffle: bool | None = None,
-    seed: int = 0,
-    size: list[int] | None = None,
-    in_memory: bool | None = None,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
-) -> tf.data.Dataset:
-    """Batches `[B, H, W, C]` uint8, or `[B, n]` float32; the last may be smaller.
-
-    Args:
-        name: a TFDS data set of images ("digits" comes with tfvae and needs no download); or an .npz file whose arrays
-            are named for splits (`train`, `test`, or as Keras does `x_train`, `x_test`), uint8 `[N, H, W]` or
-            `[N, H, W, C]`, or floats `[N, n]` or `[N, H, W, C]`; or a folder of images, whose subfolders `train`,
-            `test`, ... are splits (without any, all of it is `train`), searched in depth, in order of their paths.
-        split: TFDS' split syntax, such as "test", "train[:90%]", "train[100:200]+test".
-        batch_size: examples per batch; under several replicas, of all together.
-        binarize: "static" draws each pixel once, by `seed`, with its grey value as probability; "threshold" cuts at one
-            half. Either gives uint8 pixels of 0 and 255. "static" depends on nothing but seed, split and position.
-        shuffle: anew each epoch, by `seed`; unless given, where the split begins with "train".
-        seed: of shuffling and static binarisation.
-        size: (height, width) to which images are cropped (to its aspect, around the centre) and resized.
-        in_memory: hold the data in memory; unless given, where a quarter of the free memory holds it. Data that is not
-            held is read and decoded while one trains; TFDS data is then shuffled within a buffer.
-        data_dir: where TFDS keeps prepared data sets; its own default unless given.
-        manual_dir: folder with a TFDS data set's original files, for machines that cannot download them.
-
-    Raises:
-        ValueError: when name, split or data cannot be used; it says what to do. OSError: from reading files.
+    It has `counts`, a dict from split to number of examples; their `shape` and `dtype`; and
+    `examples(part, shuffle)`, a `tf.data` of the single examples of a `Part`, shuffled by a seed that is not 0.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
-    source = _source(name, size, data_dir, manual_dir)
-    parts = _parts(split, source.counts, name)
-    binary = _binarizer(binarize, seed, source.dtype)
-    count = sum(part.stop - part.start for part in parts)
-    shuffle = split.startswith("train") if shuffle is None else shuffle
-    nbytes = count * int(np.prod(source.shape)) * source.dtype.itemsize
-    if in_memory is None:
-        in_memory = nbytes <= psutil.virtual_memory().available // 4
-    if in_memory:
-        dataset = _held(_read(source, parts, binary, count), batch_size, shuffle, seed)
-    else:
-        dataset = _streamed(source, parts, binary, batch_size, shuffle, seed, in_order=binarize == "static")
-    batch = None if count % batch_size else batch_size
-    dataset = dataset.map(lambda x: tf.ensure_shape(x, [batch, *source.shape]))
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size))).prefetch(2)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # its thread makes the end of an iterator wait for up to half a second
-    return dataset.with_options(options)
-
-
-# sources: counts by split, the shape and dtype of an example, and examples(part, shuffle seed or 0) -> tf.data
-
-
-def _source(name, size, data_dir, manual_dir):
     path = pathlib.Path(name)
     if name.endswith(".npz"):
         if size is not None:
@@ -268,89 +203,6 @@ def _answers(url):
     thread.start()
     thread.join(2 * SECONDS_TO_ANSWER)
     return answered.is_set()
-
-
-# from a source to batches
-
-
-def _parts(split, counts, name):
-    """TFDS' split syntax -> the parts it names, none of them empty."""
-    infos = {key: types.SimpleNamespace(num_examples=count) for key, count in counts.items()}
-    try:
-        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
-    except (ValueError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"split {split!r} of {name}, which has {counts}: {reason}") from None
-    parts = [Part(i.splitname, i.from_ or 0, counts[i.splitname] if i.to is None else i.to) for i in instructions]
-    for part in parts:
-        if part.stop <= part.start:
-            raise ValueError(f"split {split!r} of {name}, which has {counts}, holds no example")
-    return parts
-
-
-def _binarizer(binarize, seed, dtype):
-    """-> function(images uint8 [N, H, W, C], split, index of the first in it) -> pixels of 0 and 255."""
-    if binarize is None:
-        return lambda images, split, first: images
-    if dtype != np.uint8:
-        raise ValueError(f"binarize={binarize!r} is for uint8 images; the data is {dtype}")
-    if binarize == "threshold":
-        return lambda images, split, first: 255 * tf.cast(images >= 128, tf.uint8)
-    if binarize != "static":
-        raise ValueError(f"binarize is 'static' or 'threshold', not {binarize!r}")
-
-    @tf.function(reduce_retracing=True)
-    def static(images, split, first):
-        stream = random.seed(seed, random.Stream.DATA, zlib.crc32(split.encode()) & 0x7FFFFFFF, first)
-        flat = tf.reshape(images, [tf.shape(images)[0], -1])
-        drawn = random.uniform(tf.shape(flat), stream) < tf.cast(flat, tf.float32) / 255.0
-        return tf.reshape(255 * tf.cast(drawn, tf.uint8), tf.shape(images))
-
-    return static
-
-
-def _read(source, parts, binary, count):
-    """All examples of the parts, as one array [count, *shape]."""
-    array, filled = np.empty((count, *source.shape), source.dtype), 0
-    for part in parts:
-        index = part.start
-        for batch in source.examples(part, 0).batch(1000):
-            size = len(batch)
-            array[filled : filled + size] = binary(batch, part.split, tf.constant(index))
-            filled, index = filled + size, index + size
-    return array
-
-
-def _held(array, batch_size, shuffle, seed):
-    """Batches of an array in memory; its order is drawn by seed and epoch, and nothing but a batch is copied."""
-    count = len(array)
-    examples = tf.convert_to_tensor(array)
-    with tf.init_scope():
-        epoch = tf.Variable(-1, dtype=tf.int64, trainable=False)
-
-    def batches(_):
-        if not shuffle:
-            return index.map(lambda i: examples[i * batch_size : (i + 1) * batch_size])
-        step = random.seed(seed, random.Stream.DATA, epoch.assign_add(1))
-        order = tf.random.experimental.stateless_shuffle(tf.range(count), step)
-        return index.map(lambda i: tf.gather(examples, order[i * batch_size : (i + 1) * batch_size]))
-
-    index = tf.data.Dataset.range(-(-count // batch_size))
-    return tf.data.Dataset.range(1).flat_map(batches)
-
-
-def _streamed(source, parts, binary, batch_size, shuffle, seed, in_order):
-    """Batches read as they are wanted; with `in_order` from files in order, so that each example's place is known."""
-    shuffle = (seed % 2**31) + 1 if shuffle else 0  # tf.data takes 0 for no seed
-    buffer = max(1, min(10_000, 2**28 // int(np.prod(source.shape) * source.dtype.itemsize)))
-    dataset = None
-    for part in parts:
-        examples = source.examples(part, 0 if in_order else shuffle).enumerate(part.start)
-        examples = examples.map(lambda i, x, split=part.split: binary(x[None], split, tf.cast(i, tf.int32))[0])
-        dataset = examples if dataset is None else dataset.concatenate(examples)
-    if shuffle:
-        dataset = dataset.shuffle(buffer, shuffle, reshuffle_each_iteration=True)
-    return dataset.batch(batch_size)
 
 
 def _resize(image, size):

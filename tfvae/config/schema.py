@@ -1,0 +1,109 @@
+"""Constructors are the schema: what a yaml says, held against the signatures of functions and classes."""
+
+import difflib
+import importlib
+import inspect
+import typing
+
+import pydantic
+
+__all__ = ["ConfigError", "arguments", "call", "make", "resolve"]
+
+
+class ConfigError(ValueError):
+    """A mistake in a yaml: names the place, and how to mend it."""
+
+
+def arguments(schema, values, place):
+    """values as the NamedTuple `schema`; ConfigError for what does not fit."""
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{place}: must hold keys and values, not {values!r}")
+    _check_keys(values, schema._fields, place)
+    missing = [key for key in schema._fields if key not in values and key not in schema._field_defaults]
+    if missing:
+        raise ConfigError(f"{_at(place, missing[0])}: is missing")
+    hints = typing.get_type_hints(schema)
+    return schema(**{key: _typed(hints[key], value, _at(place, key)) for key, value in values.items()})
+
+
+def _check_keys(values, known, place):
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"{_at(place, key)}: no such key; {_nearest(str(key), known)}")
+
+
+def _typed(hint, value, place):
+    try:
+        return pydantic.TypeAdapter(hint).validate_python(value, strict=True)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        inner = "".join(f".{part}" for part in first["loc"] if isinstance(part, int) or part in (value or ()))
+        raise ConfigError(f"{place}{inner}: {first['msg']}, not {first['input']!r}") from None
+
+
+def resolve(modules, spec, place):
+    """{name: kwargs} -> the constructor, its arguments; ConfigError for what does not fit."""
+    if not isinstance(spec, dict) or len(spec) != 1:
+        raise ConfigError(f"{place}: must be one {{Name: arguments}}, not {spec!r}")
+    ((name, kwargs),) = spec.items()
+    kwargs = kwargs or {}
+    if not isinstance(kwargs, dict):
+        raise ConfigError(f"{_at(place, name)}: its arguments must be keys and values, not {kwargs!r}")
+    constructor = _dotted(name, place) if "." in name else _named(modules, name, place)
+    _check_keys(kwargs, _keywords(constructor), _at(place, name))
+    hints = typing.get_type_hints(constructor if inspect.isfunction(constructor) else constructor.__init__)
+    for key, value in kwargs.items():
+        if key in hints:
+            _typed(hints[key], value, _at(_at(place, name), key))
+    return constructor, kwargs
+
+
+def _keywords(constructor):
+    """The names of the arguments that a function or class takes; a class passes on what its bases take."""
+    inits = [c.__init__ for c in constructor.__mro__[:-1]] if inspect.isclass(constructor) else [constructor]
+    parameters = [p for init in inits for p in inspect.signature(init).parameters.values()]
+    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"self"}
+
+
+def _named(modules, name, place):
+    for module in modules:
+        known = getattr(module, "__all__", None) or [n for n in dir(module) if n[:1].isupper()]
+        if name in known:
+            return getattr(module, name)
+    known = getattr(modules[0], "__all__", None) or [n for n in dir(modules[0]) if n[:1].isupper()]
+    raise ConfigError(f"{_at(place, name)}: no such name (nor the dotted path of a class); {_nearest(name, known)}")
+
+
+def _dotted(path, place):
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{_at(place, path)}: {error}; is its folder on PYTHONPATH?") from None
+
+
+def make(modules, spec, place, *args, **offered):
+    """What {name: kwargs} names in one of the modules, made of args, kwargs, and those of `offered` that it takes."""
+    constructor, kwargs = resolve(modules, spec, place)
+    takes = inspect.signature(constructor).parameters
+    offered = {key: value for key, value in offered.items() if key in takes}
+    return call(constructor, _at(place, next(iter(spec))), args, offered | kwargs)
+
+
+def call(constructor, place, args, kwargs):
+    """constructor(*args, **kwargs); what it refuses is a ConfigError at this place."""
+    try:
+        return constructor(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{place}: {str(error).splitlines()[0]}") from error
+
+
+def _nearest(name, known):
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+
+
+def _at(place, key):
+    return f"{place}.{key}" if place else str(key)
