@@ -106,6 +106,12 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run, tmp_path, capsys, argumen
     assert not new.exists()
 
 
+def test_a_run_that_diverges_says_so(tmp_path, capsys):
+    setting = "optimizer={SGD: {learning_rate: 1.0e+30}}"
+    assert cli.main(["train", SMOKE, str(tmp_path / "run"), "--set", setting]) == 2
+    assert "no epoch had a finite val_elbo" in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback(tmp_path):
     with pytest.raises(FileNotFoundError):
         cli.main(["train", "no.yaml", str(tmp_path / "new"), "--debug"])

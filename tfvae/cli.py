@@ -27,7 +27,7 @@ def main(arguments=None):
     try:
         _import_quietly()
         options.verb(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ArithmeticError) as error:
         if options.debug:
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

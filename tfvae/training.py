@@ -32,6 +32,7 @@ def train(config_path, run, overrides=()):
     Raises:
         ConfigError, FileNotFoundError, ValueError: for config and data, before anything is written.
         FileExistsError: when `run` exists.
+        ArithmeticError: when no epoch had a finite ELBO.
     """
     run = pathlib.Path(run)
     if run.exists():
@@ -58,7 +59,9 @@ def train(config_path, run, overrides=()):
         **config.fit_arguments(experiment),
     )
     if checkpoints.best_epoch is None:
-        raise ArithmeticError(f"no epoch had a finite {checkpoints.monitor}; see {run / 'history.csv'}")
+        raise ArithmeticError(
+            f"no epoch had a finite {checkpoints.monitor}, see {run / 'history.csv'}: try a smaller learning rate"
+        )
     _finish(run, record, checkpoints)
     return load(run)[0]
 
