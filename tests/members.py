@@ -6,9 +6,22 @@ LATENT = 3
 IMAGE = (8, 8, 1)
 
 POSTERIORS = {"DiagonalNormal": lambda: posteriors.DiagonalNormal(LATENT)}
-PRIORS = {"StandardNormal": lambda: priors.StandardNormal(LATENT)}
-LIKELIHOODS = {"Bernoulli": lambda event=IMAGE: likelihoods.Bernoulli(event)}
-OBJECTIVES = {"ELBO": lambda: objectives.ELBO(beta=0.5, warmup_steps=4, samples=2)}
+PRIORS = {
+    "MixtureOfNormals": lambda: priors.MixtureOfNormals(LATENT, components=4),
+    "StandardNormal": lambda: priors.StandardNormal(LATENT),
+}
+LIKELIHOODS = {
+    "Bernoulli": lambda event=IMAGE: likelihoods.Bernoulli(event),
+    "ContinuousBernoulli": lambda event=IMAGE: likelihoods.ContinuousBernoulli(event),
+    "Laplace": lambda event=IMAGE: likelihoods.Laplace(event, scale=0.5),
+    "NegativeBinomial": lambda event=IMAGE: likelihoods.NegativeBinomial(event),
+    "Normal": lambda event=IMAGE: likelihoods.Normal(event, scale=0.5, scale_shape=[]),
+    "Poisson": lambda event=IMAGE: likelihoods.Poisson(event),
+}
+OBJECTIVES = {
+    "ELBO": lambda: objectives.ELBO(beta=0.5, warmup_steps=4, samples=2),
+    "IWAE": lambda: objectives.IWAE(samples=3),
+}
 PREPROCESSORS = {"Binarize": lambda: preprocessing.Binarize(), "Rescale": lambda: preprocessing.Rescale(-1.0, 1.0)}
 ENCODERS = {
     "mlp": lambda: networks.mlp(IMAGE, [16]),

@@ -121,11 +121,41 @@ def test_posterior_integrates_to_one(name):
     assert abs(ratio.mean() - 1) < 5 * ratio.std() / np.sqrt(len(ratio))
 
 
-@pytest.mark.parametrize("name", ["Bernoulli"])
-def test_discrete_likelihood_sums_to_one(name):
-    distribution = built(lambda: members.LIKELIHOODS[name]((3,)))(features())
-    states = np.stack(np.meshgrid(*[[0.0, 1.0]] * 3), axis=-1).reshape(-1, 1, 3).astype(np.float32)  # [8, 1, 3]
-    np.testing.assert_allclose(np.exp(distribution.log_prob(states)).sum(axis=0), 1, rtol=1e-5)
+COUNTS = np.arange(2000, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("Bernoulli", COUNTS[:2]), ("Poisson", COUNTS), ("NegativeBinomial", COUNTS)]
+)
+def test_discrete_likelihood_sums_to_one(name, values):
+    layer = members.LIKELIHOODS[name]((1,))
+    layer.build((None, 16))
+    probabilities = np.exp(layer(features()).log_prob(values[:, None, None]))  # [values, B]
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("ContinuousBernoulli", 0, 1), ("Laplace", -60, 60), ("Normal", -60, 60)]
+)
+def test_continuous_likelihood_integrates_to_one(name, low, high):
+    layer = built(lambda: members.LIKELIHOODS[name]((1,)))
+    grid = np.linspace(low, high, 200_001, dtype=np.float32)
+    density = np.exp(layer(features()).log_prob(grid[:, None, None]))  # [grid, B]
+    np.testing.assert_allclose(np.trapezoid(density, grid, axis=0), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", members.LIKELIHOODS)
+def test_likelihood_draws_from_its_support_and_knows_what_lies_outside(name):
+    layer = built(members.LIKELIHOODS[name])
+    assert tf.reduce_all(layer.support(layer(features()).sample(20, seed=SEED)))
+    assert not tf.reduce_any(layer.support(tf.constant([np.nan, np.inf])))
+
+
+@pytest.mark.parametrize("name", members.LIKELIHOODS)
+def test_likelihood_is_finite_for_huge_features(name):
+    layer = built(members.LIKELIHOODS[name])
+    for value in (0.0, 1.0):
+        assert np.isfinite(layer(1e4 * features()).log_prob(tf.fill(members.IMAGE, value))).all()
 
 
 @pytest.mark.parametrize("name", members.LIKELIHOODS)
@@ -134,8 +164,10 @@ def test_likelihood_starts_at_a_mean(name, shape):
     layer = members.LIKELIHOODS[name]()
     layer.build((None, *shape))
     mean = np.full(members.IMAGE, 0.2, np.float32)
+    before = layer(tf.zeros((2, *shape))).mean()
     layer.start(mean)
-    np.testing.assert_allclose(layer(tf.zeros((2, *shape))).mean(), [mean] * 2, rtol=1e-5)
+    known = layer.raw(tf.constant(mean)) is not None
+    np.testing.assert_allclose(layer(tf.zeros((2, *shape))).mean(), [mean] * 2 if known else before, rtol=1e-5)
 
 
 ALL = {
@@ -170,14 +202,15 @@ class TestConformance:
 
     def fitted(self, parts, **compiled):
         keras.utils.set_random_seed(0)
-        vae = small_vae(compiled=compiled, **{name: make() for name, make in parts.items()})
+        optimizer = keras.optimizers.SGD(1e-3)  # Adam would blow the rounding of small gradients up to a whole step
+        vae = small_vae(optimizer, compiled=compiled, **{name: make() for name, make in parts.items()})
         vae.fit(small_images(20), batch_size=10, epochs=2, shuffle=False, verbose=0)
         return vae
 
     def test_fits_alike_with_xla_and_without(self, parts):
         plain, compiled = (self.fitted(parts, jit_compile=jit) for jit in (False, True))
         assert np.isfinite(weights(plain)).all()
-        np.testing.assert_allclose(weights(plain), weights(compiled), atol=1e-4)
+        np.testing.assert_allclose(weights(plain), weights(compiled), atol=1e-5)
 
     def test_is_saved_and_loaded(self, parts, tmp_path):
         vae = self.fitted(parts)

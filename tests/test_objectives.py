@@ -60,3 +60,23 @@ def test_pairs_with_a_closed_kl():
 def test_impossible_arguments(arguments):
     with pytest.raises(ValueError, match="samples 1 or more"):
         objectives.ELBO(**arguments)
+
+
+def test_iwae_is_log_marginal_under_the_exact_posterior():
+    found, exact = terms(objectives.IWAE(samples=3))
+    np.testing.assert_allclose(-found.loss, exact, atol=1e-3)
+
+
+def test_iwae_rises_with_samples_and_lies_above_the_elbo():
+    vae, x, exact = linear_gaussian()
+    right = vae.infer(np.repeat(x, 500, axis=0))
+    wrong = distributions.MultivariateNormalDiag(right.mean() + 0.3, 1.5 * right.stddev())
+
+    def bound(samples):
+        objective = objectives.IWAE(samples=samples)
+        found = objective(np.repeat(x, 500, axis=0), wrong, vae.prior.distribution(), vae.decode, 0, SEED)
+        return -float(np.mean(found.loss)), float(np.mean(found.elbo))
+
+    (one, elbo), (few, _), (many, _) = bound(1), bound(5), bound(50)
+    assert one == pytest.approx(elbo, abs=0.05)
+    assert elbo + 0.05 < few < many < exact.mean() + 0.01

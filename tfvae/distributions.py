@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from tfvae import random
 
-__all__ = ["Conditional", "MultivariateNormalDiag", "Prior", "bounded_exp"]
+__all__ = ["Conditional", "MultivariateNormalDiag", "Prior", "bent", "bounded_exp", "unbent"]
 
 
 def as_shape(shape):
@@ -23,9 +23,19 @@ def as_shape(shape):
     return sizes
 
 
+def bent(raw, bound):
+    """raw, bent so that it stays within -bound and bound; about the identity near 0. `unbent` undoes it."""
+    return bound * tf.tanh(raw / bound)
+
+
+def unbent(value, bound):
+    """The raw number that `bent` makes `value`, within -bound and bound."""
+    return bound * tf.atanh(value / bound)
+
+
 def bounded_exp(raw, bound=7.0):
     """exp, bent so that it stays within exp(-bound) and exp(bound): a scale that cannot overflow, nor reach zero."""
-    return tf.exp(bound * tf.tanh(raw / bound))
+    return tf.exp(bent(raw, bound))
 
 
 class Conditional(keras.layers.Layer):

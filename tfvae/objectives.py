@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-__all__ = ["ELBO"]
+__all__ = ["ELBO", "IWAE"]
 
 register = keras.saving.register_keras_serializable("tfvae")
 log = logging.getLogger(__name__)
@@ -89,3 +90,29 @@ class ELBO(Objective):
         if not self.warmup_steps:
             return self.beta
         return self.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / self.warmup_steps)
+
+
+@register
+@dataclass(frozen=True)
+class IWAE(Objective):
+    """loss = -E log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x): minus a bound that tightens as S grows.
+
+    The reported `elbo` stays the ELBO, with the same samples, and lies below the bound.
+    Burda, Grosse and Salakhutdinov 2015, arXiv:1509.00519.
+
+    Args:
+        samples: S, at least 1; with 1 it is the ELBO, its KL estimated.
+    """
+
+    samples: int = 5
+
+    def __post_init__(self):
+        if self.samples < 1:
+            raise ValueError(f"samples must be 1 or more: {self}")
+
+    def __call__(self, x, posterior, prior, decode, step, seed):
+        z = posterior.sample(self.samples, seed=seed)  # [S, B, n]
+        log_likelihood = decode(z).log_prob(x)  # [S, B]
+        log_weight = log_likelihood + prior.log_prob(z) - posterior.log_prob(z)  # [S, B]
+        bound = tf.reduce_logsumexp(log_weight, axis=0) - math.log(self.samples)  # [B]
+        return Terms(-bound, tf.reduce_mean(log_likelihood, axis=0), kl_divergence(posterior, prior, z))
