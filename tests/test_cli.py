@@ -84,6 +84,8 @@ def test_export_makes_three_servables(run, tmp_path, capsys):
         (["train", SMOKE, "{new}", "--set", "preprocessor={Rescale: }"], "models 0 and 1"),
         (["train", SMOKE, "{new}", "--set", "encoder={conv: {filters: [4, 4, 4]}}"], "height and width that 8 divides"),
         (["train", SMOKE, "{new}", "--set", "objective.ELBO.beta=-1"], "beta"),
+        (["train", SMOKE, "{new}", "--set", "data.evaluation.size=[14, 14]"], "models events of shape (28, 28, 1)"),
+        (["train", SMOKE, "{new}", "--set", "fit.epochs=0"], "fit.epochs: must be 1 or more"),
         (["train", SMOKE], "the following arguments are required: RUN"),
         (["evaluate", "{new}"], "not the folder of a finished run: it has no config.yaml"),
         (["evaluate", "{run}", "--split", "tset"], "Unknown split 'tset'"),

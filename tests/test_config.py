@@ -56,6 +56,12 @@ def test_ones_own_class_by_its_path():
     assert isinstance(config.compiled_vae(experiment, (28, 28, 1)).likelihood, models.FixedNormal)
 
 
+def test_seeds_are_measured_on_the_same_pixels():
+    one, other = (config.evaluation_data(config.read(SMOKE, [f"seed={s}"]), "test") for s in (1, 2))
+    for batch, same in zip(one, other, strict=True):
+        assert (batch.numpy() == same.numpy()).all()
+
+
 def test_one_seed_gives_the_same_weights():
     one, two, other = (config.compiled_vae(config.read(SMOKE, [f"seed={s}"]), (28, 28, 1)) for s in (1, 1, 2))
     assert (models.weights(one) == models.weights(two)).all()

@@ -34,11 +34,11 @@ def export(vae, folder):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     version = 1 + max([int(path.name) for path in folder.glob("*/*") if path.name.isdigit()], default=0)
-    paths = {}
+    paths, servables = {}, _servables(vae)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as beside:
-        for name, (parts, functions) in _servables(vae).items():
+        for name, (parts, functions) in servables.items():
             _save(pathlib.Path(beside) / name, parts, functions, vae)
-        for name in _servables(vae):
+        for name in servables:
             paths[name] = folder / name / str(version)
             paths[name].parent.mkdir(exist_ok=True)
             os.rename(pathlib.Path(beside) / name, paths[name])

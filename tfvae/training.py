@@ -40,7 +40,8 @@ def train(config_path, run, overrides=()):
     experiment = config.read(config_path, overrides)
     train_data, validation_data = config.training_data(experiment)
     vae = config.compiled_vae(experiment, train_data.element_spec.shape[1:])
-    model.check_data(vae, train_data)
+    for data in (train_data, validation_data):
+        model.check_data(vae, data)
     if experiment.adapt:
         vae.adapt(train_data)
     run.mkdir(parents=True)

@@ -71,7 +71,6 @@ class Fit(typing.NamedTuple):
 
     epochs: int = 1
     steps_per_epoch: int | None = None
-    validation_freq: int = 1
     callbacks: list[Part] = ()
 
 
@@ -137,12 +136,15 @@ def training_data(experiment):
 
 
 def evaluation_data(experiment, split):
-    """The batches of a split, "train", "validation", "test" or TFDS' syntax, in order and as `data.evaluation` says."""
+    """The batches of a split, "train", "validation", "test" or TFDS' syntax, in order and as `data.evaluation` says.
+
+    Static binarisation does not follow the experiment's seed: all seeds are measured on the same pixels.
+    """
     settings = schema.arguments(Data, experiment.data, "data")
     chosen = getattr(settings, split) if split in ("train", "validation", "test") else split
     if chosen is None:
         raise ConfigError(f"data.{split}: is not set, so there is no such split")
-    return _load(settings, experiment.seed, chosen, shuffle=False, **(settings.evaluation or {}))
+    return _load(settings, 0, chosen, shuffle=False, **(settings.evaluation or {}))
 
 
 def _load(settings, seed, split, **more):
@@ -212,9 +214,10 @@ def _checked(raw):
     if os.path.exists(settings.name):  # a run folder outlives the working directory
         experiment = experiment._replace(data={**experiment.data, "name": os.path.abspath(settings.name)})
     schema.arguments(Compile, experiment.compile, "compile")
-    schema.arguments(Fit, experiment.fit, "fit")
-    if experiment.latent_size < 1:
-        raise ConfigError(f"latent_size: must be 1 or more, not {experiment.latent_size}")
+    epochs = schema.arguments(Fit, experiment.fit, "fit").epochs
+    for key, value in (("latent_size", experiment.latent_size), ("fit.epochs", epochs)):
+        if value < 1:
+            raise ConfigError(f"{key}: must be 1 or more, not {value}")
     for kind, modules in KINDS.items():
         spec = getattr(experiment, kind)
         if spec is not None:

@@ -33,9 +33,7 @@ def find(name, size=None, data_dir=None, manual_dir=None):
     if path.is_dir():
         return _folder(path, size)
     if path.exists() or len(path.parts) > 1:
-        raise ValueError(
-            f"{name} is neither a folder of images nor an .npz file" + "; no such path" * (not path.exists())
-        )
+        raise ValueError(f"{name} is neither a folder of images nor an .npz file")
     return _tfds(name, size, data_dir, manual_dir)
 
 
