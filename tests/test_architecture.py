@@ -9,9 +9,9 @@ import tfvae
 
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
-    {"random", "distributions", "networks", "data", "digits"},
+    {"random", "replicas", "distributions", "networks", "data", "digits"},
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
-    {"execution", "model"},
+    {"model"},
     {"evaluation", "figures", "callbacks", "serving"},
     {"config"},
     {"training"},

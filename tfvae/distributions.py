@@ -45,8 +45,10 @@ class Conditional(keras.layers.Layer):
     position, so they go with an event of the same height and width.
 
     A subclass says how many numbers each scalar of the event takes, in `parameters`, and makes the distribution of as
-    many tensors `[..., *event_shape]`, in `distribution`. A likelihood also says which values it models (`support`, and
-    `domain` in words), and which raw parameters put its mean where (`raw`), for `start`.
+    many tensors `[..., *event_shape]`, in `distribution`. Where that is not the shape of its parameters, it says which
+    they have, in `shapes`. A likelihood also says which values it models (`support`, and `domain` in words), and which
+    raw parameters put its mean where (`raw`), for `start`. A posterior says which point stands for an example
+    (`center`).
 
     Args:
         event_shape: shape of what is modelled, an integer or a tuple.
@@ -62,9 +64,18 @@ class Conditional(keras.layers.Layer):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.event_shape = as_shape(event_shape)
 
+    @property
+    def shapes(self):
+        """Shapes of the raw parameters of one event; over maps, each begins with the event's height and width."""
+        return (self.event_shape,) * self.parameters
+
     def distribution(self, *raw):
-        """Raw parameters, each `[..., *event_shape]` -> distribution with batch shape `[...]`."""
+        """Raw parameters, each `[..., *shape]` for its shape of `shapes` -> distribution with batch shape `[...]`."""
         raise NotImplementedError(f"{type(self).__name__} must define distribution")
+
+    def center(self, distribution):
+        """The point `[..., *event_shape]` that stands for a distribution of this layer: its mean."""
+        return distribution.mean()
 
     def support(self, x):
         """Which elements of x `[..., *event_shape]` the distribution can take: bool, the same shape."""
@@ -82,25 +93,29 @@ class Conditional(keras.layers.Layer):
                 f"but its features are maps of shape {features}: heights and widths must be the same"
             )
         self.feature_rank = len(features)
-        self.target = self.event_shape if len(features) == 1 else self.event_shape[-1:]
-        self.projection = keras.layers.Dense(self.parameters * math.prod(self.target), dtype="float32")
-        self.projection.build(input_shape)
+        self.sizes = [math.prod(shape[len(features) - 1 :]) for shape in self.shapes]  # of what one position is given
+        if self.sizes:
+            self.projection = keras.layers.Dense(sum(self.sizes), dtype="float32")
+            self.projection.build(input_shape)
 
     def call(self, features):
-        batch = tf.shape(features)[: -self.feature_rank]
-        shape = tf.concat([batch, self.event_shape], axis=0)
-        raw = tf.split(self.projection(features), self.parameters, axis=-1)
-        return self.distribution(*(self._static(tf.reshape(r, shape), features) for r in raw))
+        return self.distribution(*self.raw_parameters(features))
 
-    def _static(self, raw, features):
-        raw.set_shape([*features.shape[: -self.feature_rank], *self.event_shape])
-        return raw
+    def raw_parameters(self, features):
+        """features -> the raw parameters, a list of `[..., *shape]` for the shapes of `shapes`."""
+        if not self.sizes:
+            return []
+        batch, static = tf.shape(features)[: -self.feature_rank], features.shape[: -self.feature_rank]
+        raw = tf.split(self.projection(features), self.sizes, axis=-1)
+        return [
+            tf.ensure_shape(tf.reshape(r, tf.concat([batch, shape], axis=0)), [*static, *shape])
+            for r, shape in zip(raw, self.shapes, strict=True)
+        ]
 
     def start(self, mean):
         """Sets the projection's bias so that features of 0 give the mean `mean` `[*event_shape]`, if `raw` says how."""
         mean = tf.convert_to_tensor(mean, tf.float32)
-        if len(self.target) < len(self.event_shape):  # one bias for all positions
-            mean = tf.reduce_mean(mean, axis=tuple(range(len(self.event_shape) - 1)))
+        mean = tf.reduce_mean(mean, axis=tuple(range(self.feature_rank - 1)))  # over maps, one bias for all positions
         raw = self.raw(mean)
         if raw is not None:
             self.projection.bias.assign(tf.concat([tf.reshape(r, [-1]) for r in raw], axis=0))
@@ -112,7 +127,9 @@ class Conditional(keras.layers.Layer):
 class Prior(keras.layers.Layer):
     """Abstract layer: -> p(z), a `tfd.Distribution` with event shape `event_shape` and batch shape `[]`.
 
-    A subclass defines `distribution`; weights, if any, are made in its `__init__` with `add_weight`.
+    A subclass defines `distribution`; weights, if any, are made in its `__init__` with `add_weight`. It may say too how
+    the latent space is walked through (`between`), how much of a latent the decoder sees (`decoder_shape`), and how it
+    starts from data (`start`).
 
     Args:
         event_shape: the latent size, an integer or a tuple of one.
@@ -123,9 +140,26 @@ class Prior(keras.layers.Layer):
         self.event_shape = as_shape(event_shape)
         self.built = True  # Keras never calls it: a layer cannot be called with no argument
 
-    def distribution(self):
-        """-> p(z)."""
+    def distribution(self, condition=None, infer=None):
+        """-> p(z), batch `[]`, or p(z|condition), batch `[B]`.
+
+        Args:
+            condition: `[B, k]` in a conditional VAE, else None.
+            infer: the VAE's function (x `[K, *x's shape]`, condition `[K, k]` or None) -> q(z|x), batch `[K]`.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define distribution")
+
+    @property
+    def decoder_shape(self):
+        """Shape of what the decoder sees of a latent: its first numbers, as many as this says; all unless overridden."""
+        return self.event_shape
+
+    def between(self, start, end, weight):
+        """The point at `weight`, 0 to 1, of the path from latent `start` to `end` `[..., n]`: a straight line."""
+        return (1 - weight) * start + weight * end
+
+    def start(self, x, condition=None):
+        """Sets weights from examples x `[N, *x's shape]` (and conditions `[N, k]`), where that helps; else nothing."""
 
     def get_config(self):
         return super().get_config() | {"event_shape": list(self.event_shape)}

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfvae import execution, random
+from tfvae import random, replicas
 from tfvae.objectives import ELBO
 
 __all__ = ["VAE"]
@@ -164,7 +164,7 @@ class VAE(keras.Model):
     def train_step(self, data):
         """One step of the optimizer down the mean loss over the global batch."""
         data = images_only(data)
-        row, total = execution.place_in_batch(tf.shape(data)[0])
+        row, total = replicas.place_in_batch(tf.shape(data)[0])
         seed = random.seed(self.seed, random.Stream.TRAINING, self.optimizer.iterations, row)
         with tf.GradientTape() as tape:
             terms = self.terms(data, seed, training=True)
@@ -178,7 +178,7 @@ class VAE(keras.Model):
     def test_step(self, data):
         """The terms of one batch; the noise follows from the number of the batch, so it repeats from pass to pass."""
         data = images_only(data)
-        row, _ = execution.place_in_batch(tf.shape(data)[0])
+        row, _ = replicas.place_in_batch(tf.shape(data)[0])
         seed = random.seed(self.seed, random.Stream.EVALUATION, tf.cast(self.batches.result(), tf.int32), row)
         self.batches.update_state(1.0)
         return self.track(self.terms(data, seed))
