@@ -3,12 +3,27 @@
 from tfvae import likelihoods, networks, objectives, posteriors, preprocessing, priors
 
 LATENT = 3
+CONDITION = 4
 IMAGE = (8, 8, 1)
 
-POSTERIORS = {"DiagonalNormal": lambda: posteriors.DiagonalNormal(LATENT)}
+POSTERIORS = {
+    "Deterministic": lambda: posteriors.Deterministic(LATENT),
+    "DiagonalNormal": lambda: posteriors.DiagonalNormal(LATENT),
+    "FullNormal": lambda: posteriors.FullNormal(LATENT),
+    "Hierarchical": lambda: posteriors.Hierarchical([2, 1], units=[8]),
+    "InverseAutoregressiveFlow": lambda: posteriors.InverseAutoregressiveFlow(LATENT, units=[8]),
+    "PlanarFlow": lambda: posteriors.PlanarFlow(LATENT, layers=3, base=posteriors.FullNormal(LATENT)),
+    "PowerSpherical": lambda: posteriors.PowerSpherical(LATENT),
+}
 PRIORS = {
+    "AutoregressiveFlow": lambda: priors.AutoregressiveFlow(LATENT, units=[8]),
+    "ConditionalNormal": lambda: priors.ConditionalNormal(LATENT, CONDITION, units=[8]),
+    "Hierarchical": lambda: priors.Hierarchical([2, 1], units=[8]),
     "MixtureOfNormals": lambda: priors.MixtureOfNormals(LATENT, components=4),
+    "RealNVP": lambda: priors.RealNVP(LATENT, units=[8]),
+    "SphericalUniform": lambda: priors.SphericalUniform(LATENT),
     "StandardNormal": lambda: priors.StandardNormal(LATENT),
+    "VampPrior": lambda: priors.VampPrior(LATENT, IMAGE, components=5),
 }
 LIKELIHOODS = {
     "Bernoulli": lambda event=IMAGE: likelihoods.Bernoulli(event),

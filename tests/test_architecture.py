@@ -9,7 +9,7 @@ import tfvae
 
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
-    {"random", "replicas", "distributions", "networks", "data", "digits"},
+    {"random", "replicas", "distributions", "networks", "flows", "data", "digits"},
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
     {"model"},
     {"evaluation", "figures", "callbacks", "serving"},

@@ -6,12 +6,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tests import members
 from tests.models import small_images, small_vae, weights
-from tfvae import random
+from tfvae import distributions, priors, random
 
-CONDITIONALS = {**members.POSTERIORS, **members.LIKELIHOODS}
+DENSITIES = {name: make for name, make in members.POSTERIORS.items() if name != "Deterministic"}  # it has none
+CONDITIONALS = {**DENSITIES, **members.LIKELIHOODS}
+SPHERES = ("PowerSpherical", "SphericalUniform")  # densities on a sphere, not in space
+ESTIMATED = ("Hierarchical", "InverseAutoregressiveFlow", "PlanarFlow", "AutoregressiveFlow", "RealNVP")  # moments
 SEED = random.seed(0, random.Stream.SAMPLING)
 
 
@@ -51,8 +55,23 @@ def test_conditional_shapes(name):
 def test_conditional_mean_is_the_mean_of_samples(name):
     distribution = built(CONDITIONALS[name])(features())
     sample = tf.cast(distribution.sample(20_000, seed=SEED), tf.float32).numpy()
-    error = np.abs(sample.mean(axis=0) - distribution.mean()) / (sample.std(axis=0) / np.sqrt(20_000) + 1e-4)
+    draws = distributions.MOMENT_DRAWS if name in ESTIMATED else 20_000
+    error = np.abs(sample.mean(axis=0) - distribution.mean()) / (sample.std(axis=0) / np.sqrt(draws) + 1e-4)
     assert error.max() < 5.5
+
+
+@pytest.mark.parametrize("name", members.POSTERIORS)
+def test_posterior_knows_its_standard_deviation_and_its_center(name):
+    layer = built(members.POSTERIORS[name])
+    distribution = layer(features())
+    deviation = distribution.sample(20_000, seed=SEED).numpy().std(axis=0)
+    np.testing.assert_allclose(distribution.stddev(), deviation, rtol=0.5 if name in ESTIMATED else 0.05, atol=1e-3)
+    center = layer.center(distribution)
+    assert center.shape == (5, members.LATENT)
+    if name in SPHERES:
+        np.testing.assert_allclose(tf.norm(center, axis=-1), 1, rtol=1e-5)
+    else:
+        assert np.abs(center - distribution.mean()).max() < 2 * deviation.max() + 1e-6
 
 
 @pytest.mark.parametrize("name", CONDITIONALS)
@@ -74,7 +93,7 @@ def test_posterior_samples_carry_gradients(name):
         assert np.abs(gradient).max() > 0
 
 
-@pytest.mark.parametrize("name", members.POSTERIORS)
+@pytest.mark.parametrize("name", DENSITIES)
 def test_posterior_is_finite_for_huge_features(name):
     distribution = built(members.POSTERIORS[name])(1e6 * features())
     z = distribution.sample(3, seed=SEED)
@@ -89,30 +108,70 @@ def test_conditional_is_float32_under_mixed_precision(name):
     assert {weight.dtype for weight in layer.weights} == {"float32"}
 
 
+def given(prior):
+    """The prior's distribution, batch []; where it wants a condition or posteriors, these."""
+    if isinstance(prior, priors.ConditionalNormal):
+        return tfd.BatchReshape(prior.distribution(tf.ones((1, members.CONDITION))), [])
+    encoder = built(members.POSTERIORS["DiagonalNormal"], members.IMAGE[:1])
+    return prior.distribution(infer=lambda x, condition: encoder(tf.reduce_mean(x, axis=(2, 3)) / 4))
+
+
 @pytest.mark.parametrize("name", members.PRIORS)
 def test_prior(name):
     prior = members.PRIORS[name]()
-    distribution = prior.distribution()
+    distribution = given(prior)
     assert distribution.batch_shape == () and distribution.event_shape == prior.event_shape
     sample = distribution.sample(20_000, seed=SEED).numpy()
     assert sample.shape == (20_000, *prior.event_shape) and sample.dtype == np.float32
     assert np.isfinite(distribution.log_prob(sample)).all()
-    assert np.abs(sample.mean(axis=0) - distribution.mean()).max() < 5 * sample.std() / np.sqrt(20_000)
+    draws = distributions.MOMENT_DRAWS if name in ESTIMATED else 20_000
+    assert np.abs(sample.mean(axis=0) - distribution.mean()).max() < 5 * sample.std() / np.sqrt(draws)
 
 
 @pytest.mark.parametrize("name", members.PRIORS)
+def test_prior_gradient_reaches_every_weight(name):
+    prior = members.PRIORS[name]()
+    for weight in prior.trainable_weights:
+        weight.assign(0.5 * np.random.default_rng(0).normal(size=weight.shape))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(given(prior).log_prob(0.5 * tf.ones((2, *prior.event_shape))))
+    for gradient in tape.gradient(loss, prior.trainable_weights):
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
+
+
+@pytest.mark.parametrize("name", members.PRIORS)
+def test_prior_walks_from_one_latent_to_another(name):
+    prior = members.PRIORS[name]()
+    start, end = (given(prior).sample(5, seed=random.fold(SEED, i)) for i in range(2))
+    for weight, expected in ((0.0, start), (1.0, end)):
+        np.testing.assert_allclose(prior.between(start, end, weight), expected, atol=1e-5)
+    if name in SPHERES:
+        np.testing.assert_allclose(tf.norm(prior.between(start, end, 0.3), axis=-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in members.PRIORS if name not in SPHERES])
 def test_prior_integrates_to_one(name):
-    distribution = members.PRIORS[name]().distribution()
+    distribution = given(members.PRIORS[name]())
     points = np.random.default_rng(0).uniform(-7, 7, (400_000, members.LATENT)).astype(np.float32)
     values = np.exp(distribution.log_prob(points)) * 14.0**members.LATENT
     assert abs(values.mean() - 1) < 5 * values.std() / np.sqrt(len(values))
 
 
-@pytest.mark.parametrize("name", members.POSTERIORS)
+@pytest.mark.parametrize("name", SPHERES)
+def test_spherical_density_integrates_to_one(name):
+    made = {**members.POSTERIORS, **members.PRIORS}[name]()
+    distribution = made.distribution() if name in members.PRIORS else built(lambda: made)(features(1))
+    directions = np.random.default_rng(0).normal(size=(200_000, 1, members.LATENT)).astype(np.float32)
+    density = np.exp(distribution.log_prob(directions / np.linalg.norm(directions, axis=-1, keepdims=True)))
+    area = 4 * np.pi  # of the sphere in space
+    assert abs(area * density.mean() - 1) < 5 * area * density.std() / np.sqrt(density.size) + 1e-5
+
+
+@pytest.mark.parametrize("name", [name for name in DENSITIES if name not in SPHERES])
 def test_posterior_integrates_to_one(name):
     layer = built(members.POSTERIORS[name])
     for weight in layer.trainable_weights:
-        weight.assign(0.1 * weight)  # near the standard normal, for the proposal below
+        weight.assign(0.1 * tf.convert_to_tensor(weight))  # near the standard normal, for the proposal below
     distribution = layer(features(1))
     proposal = members.PRIORS["StandardNormal"]().distribution()
     points = 2 * proposal.sample(200_000, seed=SEED)

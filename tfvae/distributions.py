@@ -12,7 +12,23 @@ import tensorflow_probability as tfp
 
 from tfvae import random
 
-__all__ = ["Conditional", "MultivariateNormalDiag", "Prior", "bent", "bounded_exp", "unbent"]
+__all__ = [
+    "Ancestral",
+    "Conditional",
+    "Flow",
+    "MultivariateNormalDiag",
+    "MultivariateNormalTriL",
+    "Point",
+    "PowerSpherical",
+    "Prior",
+    "SphericalUniform",
+    "bent",
+    "bounded_exp",
+    "over_rows",
+    "unbent",
+]
+
+MOMENT_DRAWS = 100  # for means and standard deviations that have no closed form
 
 
 def as_shape(shape):
@@ -36,6 +52,17 @@ def unbent(value, bound):
 def bounded_exp(raw, bound=7.0):
     """exp, bent so that it stays within exp(-bound) and exp(bound): a scale that cannot overflow, nor reach zero."""
     return tf.exp(bent(raw, bound))
+
+
+def over_rows(network, z, condition=None, **kwargs):
+    """network of z `[..., n]`, any batch shape, and condition `[B, k]`, which broadcasts to it -> `[..., *output]`."""
+    rows = inputs = tf.reshape(z, [-1, z.shape[-1]])
+    if condition is not None:
+        condition = tf.broadcast_to(condition, tf.concat([tf.shape(z)[:-1], tf.shape(condition)[-1:]], axis=0))
+        inputs = [rows, tf.reshape(condition, [-1, condition.shape[-1]])]
+    features = network(inputs, **kwargs)  # [prod(...), *output]
+    shape = tf.concat([tf.shape(z)[:-1], features.shape[1:]], axis=0)
+    return tf.ensure_shape(tf.reshape(features, shape), [*z.shape[:-1], *features.shape[1:]])
 
 
 class Conditional(keras.layers.Layer):
@@ -151,7 +178,7 @@ class Prior(keras.layers.Layer):
 
     @property
     def decoder_shape(self):
-        """Shape of what the decoder sees of a latent: its first numbers, as many as this says; all unless overridden."""
+        """Shape `[m]` of what the decoder sees of a latent: its first m numbers; all unless overridden."""
         return self.event_shape
 
     def between(self, start, end, weight):
@@ -182,3 +209,136 @@ class _FromNoise:
 
 class MultivariateNormalDiag(_FromNoise, tfp.distributions.MultivariateNormalDiag):
     """TFP's normal with independent components; its samples follow the rules of `tfvae.random`."""
+
+
+class MultivariateNormalTriL(_FromNoise, tfp.distributions.MultivariateNormalTriL):
+    """TFP's normal with a triangular scale; its samples follow the rules of `tfvae.random`."""
+
+
+class Point(tfp.distributions.VectorDeterministic):
+    """All probability at one point `[..., n]`: its density there is infinite, and zero elsewhere."""
+
+    def _log_prob(self, z):
+        return tf.where(tf.reduce_all(z == self.loc, axis=-1), math.inf, -math.inf)
+
+    def _sample_and_log_prob(self, sample_shape, seed, **kwargs):
+        z = self.sample(sample_shape, seed=seed, **kwargs)
+        return z, tf.fill(tf.shape(z)[:-1], math.inf)
+
+
+@tfp.distributions.RegisterKL(Point, tfp.distributions.Distribution)
+def _kl_of_a_point(point, other, name=None):
+    """Infinite. TFP's own, for its parent, is that of a mass: with it an autoencoder's ELBO would look like a bound."""
+    return tf.fill(tf.shape(point.loc)[:-1], math.inf)
+
+
+class SphericalUniform(tfp.distributions.SphericalUniform):
+    """TFP's uniform distribution on the unit sphere; its samples follow the rules of `tfvae.random`."""
+
+    def _sample_n(self, n, seed=None):
+        shape = tf.concat([[n], self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
+        return tf.math.l2_normalize(random.normal(shape, tfp.random.sanitize_seed(seed)), axis=-1)
+
+
+class PowerSpherical(tfp.distributions.PowerSpherical):
+    """TFP's power spherical distribution; its samples follow the rules of `tfvae.random`.
+
+    The part of a sample along the mean direction is a quantile of a beta distribution, the rest is uniform
+    (De Cao and Aziz 2020, arXiv:2006.04437).
+    """
+
+    def _sample_n(self, n, seed=None):
+        seed = tfp.random.sanitize_seed(seed)
+        shape = tf.concat([[n], self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
+        half = 0.5 * (self.event_shape[-1] - 1.0)
+        beta = tfp.distributions.Beta(half + self.concentration, half)
+        level = random.uniform(tf.concat([shape[:-1], [1]], axis=0), random.fold(seed, 0))[..., 0]
+        share = tf.clip_by_value(beta.quantile(tf.clip_by_value(level, 1e-6, 1 - 1e-6)), 1e-6, 1 - 1e-6)
+        across = random.normal(tf.concat([shape[:-1], shape[-1:] - 1], axis=0), random.fold(seed, 1))
+        across = 2.0 * tf.sqrt(share * (1.0 - share))[..., None] * tf.math.l2_normalize(across, axis=-1)
+        drawn = tf.concat([2.0 * share[..., None] - 1.0, across], axis=-1)  # about the first axis
+        axis = tf.one_hot(0, self.event_shape[-1]) - self.mean_direction
+        mirror = tf.math.l2_normalize(axis, axis=-1)  # of the reflection that takes the first axis to the mean
+        return drawn - 2.0 * tf.reduce_sum(drawn * mirror, axis=-1, keepdims=True) * mirror
+
+    def _variance(self):
+        return tf.linalg.diag_part(self.covariance())
+
+
+class _EstimatedMoments:
+    """Mean and standard deviation over `MOMENT_DRAWS` draws of a fixed seed, for a distribution with no closed ones."""
+
+    def _moment_draws(self):
+        return self.sample(MOMENT_DRAWS, seed=random.seed(0, random.Stream.SAMPLING))
+
+    def _mean(self):
+        return tf.reduce_mean(self._moment_draws(), axis=0)
+
+    def _variance(self):
+        return tf.math.reduce_variance(self._moment_draws(), axis=0)
+
+    def _stddev(self):
+        return tf.sqrt(self._variance())
+
+
+class Flow(_EstimatedMoments, tfp.distributions.TransformedDistribution):
+    """TFP's distribution of bijector(z0), z0 from a base distribution; its moments are estimated."""
+
+
+class Ancestral(_EstimatedMoments, tfp.distributions.Distribution):
+    """p(z_1) p(z_2|z_1) ... p(z_L|z_L-1) over the vector z = [z_1, ..., z_L], or, turned around, [z_L, ..., z_1].
+
+    Args:
+        first: p(z_1), batch `[...]`, event `[n_1]`.
+        following: functions z_l `[..., n_l]` -> distribution of z_l+1, batch `[...]`.
+        sizes: n_1, ..., n_L.
+        turned: whether z holds the last drawn first.
+    """
+
+    def __init__(self, first, following, sizes, turned=False):
+        parameters = dict(locals())
+        self.first, self.following, self.sizes, self.turned = first, following, sizes, turned
+        super().__init__(
+            dtype=tf.float32,
+            reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name="Ancestral",
+        )
+
+    def _batch_shape(self):
+        return self.first.batch_shape
+
+    def _batch_shape_tensor(self):
+        return self.first.batch_shape_tensor()
+
+    def _event_shape(self):
+        return tf.TensorShape([sum(self.sizes)])
+
+    def _event_shape_tensor(self):
+        return tf.constant([sum(self.sizes)])
+
+    def _sample_n(self, n, seed=None):
+        seed = tfp.random.sanitize_seed(seed)
+        z = [self.first.sample(n, seed=random.fold(seed, 0))]
+        for i, following in enumerate(self.following):
+            z.append(following(z[-1]).sample(seed=random.fold(seed, i + 1)))
+        return self._joined(z)
+
+    def _log_prob(self, z):
+        sizes = self.sizes[::-1] if self.turned else self.sizes
+        parts = tf.split(z, sizes, axis=-1)
+        parts = parts[::-1] if self.turned else parts
+        terms = [f(before).log_prob(part) for f, before, part in zip(self.following, parts, parts[1:], strict=False)]
+        return tf.add_n([self.first.log_prob(parts[0]), *terms])
+
+    def means(self):
+        """The mean of z_1, that of z_2 given it, and so on: a point `[..., n]` where a cheap one will do."""
+        z = [self.first.mean()]
+        for following in self.following:
+            z.append(following(z[-1]).mean())
+        return self._joined(z)
+
+    def _joined(self, z):
+        return tf.concat(z[::-1] if self.turned else z, axis=-1)
