@@ -11,6 +11,7 @@ PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
     {"random", "replicas", "distributions", "networks", "flows", "data", "digits"},
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
+    {"checks"},
     {"model"},
     {"evaluation", "figures", "callbacks", "serving"},
     {"config"},

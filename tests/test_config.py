@@ -8,13 +8,14 @@ from tfvae import config
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_yaml_builds_and_runs_a_step(path):
     experiment = config.read(path)
-    vae = config.compiled_vae(experiment, (28, 28, 1))
+    vae = config.compiled_vae(experiment, DIGITS)
     images = tf.zeros((4, 28, 28, 1), tf.uint8)
     vae.jit_compile = False
     assert "elbo" in vae.fit(models.dataset(images, 4), verbose=0).history
@@ -24,7 +25,7 @@ def test_what_is_written_is_read_again(tmp_path):
     experiment = config.read(SMOKE, ["optimizer.Adam.learning_rate=3e-3", "data.validation=null"])
     config.write(experiment, tmp_path / "again.yaml")
     again = config.read(tmp_path / "again.yaml")
-    one, two = (models.weights(config.compiled_vae(e, (28, 28, 1))) for e in (experiment, again))
+    one, two = (models.weights(config.compiled_vae(e, DIGITS)) for e in (experiment, again))
     assert (one == two).all()
     config.write(again, tmp_path / "third.yaml")
     assert (tmp_path / "third.yaml").read_text() == (tmp_path / "again.yaml").read_text()
@@ -45,7 +46,7 @@ def test_parts_schedules_and_callbacks_by_name():
             "preprocessor={Rescaling: {scale: 0.5}}",
         ],
     )
-    vae = config.compiled_vae(experiment, (28, 28, 1))
+    vae = config.compiled_vae(experiment, DIGITS)
     assert vae.objective.beta == 4 and vae.preprocessor.scale == 0.5
     assert type(config.callbacks(experiment)[0]).__name__ == "EarlyStopping"
     assert float(vae.optimizer.learning_rate) == pytest.approx(0.1)
@@ -53,7 +54,7 @@ def test_parts_schedules_and_callbacks_by_name():
 
 def test_ones_own_class_by_its_path():
     experiment = config.read(SMOKE, ["likelihood={tests.models.FixedNormal: }", "preprocessor={Rescale: }"])
-    assert isinstance(config.compiled_vae(experiment, (28, 28, 1)).likelihood, models.FixedNormal)
+    assert isinstance(config.compiled_vae(experiment, DIGITS).likelihood, models.FixedNormal)
 
 
 def test_seeds_are_measured_on_the_same_pixels():
@@ -63,7 +64,7 @@ def test_seeds_are_measured_on_the_same_pixels():
 
 
 def test_one_seed_gives_the_same_weights():
-    one, two, other = (config.compiled_vae(config.read(SMOKE, [f"seed={s}"]), (28, 28, 1)) for s in (1, 1, 2))
+    one, two, other = (config.compiled_vae(config.read(SMOKE, [f"seed={s}"]), DIGITS) for s in (1, 1, 2))
     assert (models.weights(one) == models.weights(two)).all()
     assert (models.weights(one) != models.weights(other)).any()
 
@@ -104,7 +105,7 @@ def test_mistakes_are_named_with_their_place(assignment, message):
 def test_parts_that_cannot_be_made_are_named():
     experiment = config.read(SMOKE, ["objective.ELBO.samples=0"])
     with pytest.raises(config.ConfigError, match=r"objective.ELBO: .*samples 1 or more"):
-        config.compiled_vae(experiment, (28, 28, 1))
+        config.compiled_vae(experiment, DIGITS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,19 @@ import sys
 __version__ = "0.1.0"
 
 _PARTS = ("likelihoods", "model", "objectives", "posteriors", "preprocessing", "priors")  # register with Keras
-_MODULES = ("callbacks", "config", "data", "distributions", "evaluation", "replicas", "figures", "networks", "random")
+_MODULES = (
+    "callbacks",
+    "checks",
+    "config",
+    "data",
+    "distributions",
+    "evaluation",
+    "replicas",
+    "figures",
+    "flows",
+    "networks",
+    "random",
+)
 __all__ = sorted(["VAE", "serving", "training", *_PARTS, *_MODULES])
 
 

@@ -82,6 +82,7 @@ def evaluate(options):
     }
     for name, note in notes.items():
         table.add_row(name, f"{result[name]['mean']:.2f}", f"{result[name]['standard_error']:.2f}", note)
+    table.add_row("bits per dimension", f"{result['bits_per_dimension']:.3f}", "", "of log_marginal")
     Console().print(table)
     print(f"written: {os.path.join(options.run, 'evaluation.json')} ({result['seconds']} s)")
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvae import objectives, random
 
-__all__ = ["Estimate", "elbo_terms", "log_marginal"]
+__all__ = ["Estimate", "bits_per_dimension", "elbo_terms", "log_marginal"]
 
 NUMBERS_AT_ONCE = 2**22  # decoded values that a chunk of samples may hold: 16 MB of float32
 
@@ -29,10 +29,16 @@ class Estimate(NamedTuple):
         """Standard error of the mean over the examples, nats."""
         if len(self.values) < 2:
             return math.nan
-        return float(np.std(self.values, ddof=1, dtype=np.float64) / math.sqrt(len(self.values)))
+        with np.errstate(invalid="ignore"):  # a bound of -infinity has no spread
+            return float(np.std(self.values, ddof=1, dtype=np.float64) / math.sqrt(len(self.values)))
 
     def __str__(self):
         return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
+
+
+def bits_per_dimension(nats, event_shape):
+    """-nats / (log 2 * number of dimensions): the unit of papers on discrete pixels, smaller is better."""
+    return -nats / (math.log(2.0) * math.prod(event_shape))
 
 
 def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
@@ -40,7 +46,7 @@ def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
 
     Args:
         vae: the model; its objective does not matter.
-        data: `tf.data` of batches as loaded, or an array `[N, ...]`.
+        data: `tf.data` of batches as loaded, or an array `[N, ...]`; of a conditional VAE, of pairs, or a pair.
         samples: draws of z per example.
         seed: integer; the result does not depend on the size of the batches.
         verbose: 1 shows a progress bar.
@@ -51,8 +57,7 @@ def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
     objective = objectives.ELBO(samples=samples)
 
     def terms(batch, key):
-        x = vae.preprocess(batch)
-        found = objective(x, vae.infer(x), vae.prior.distribution(), vae.decode, 0, key)
+        found = objective(*vae.given(batch), 0, key)
         return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
 
     values = _over_batches(terms, data, seed, verbose)
@@ -63,11 +68,12 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
     """Importance-sampled estimate of log p(x) of each example, nats: log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x).
 
     A lower bound in expectation, which tightens as S grows; the bound of IWAE with S samples (Burda, Grosse and
-    Salakhutdinov 2015, arXiv:1509.00519). The encoder runs once per example, and memory does not grow with `samples`.
+    Salakhutdinov 2015, arXiv:1509.00519). That of a `Deterministic` posterior is -infinity. The encoder runs once per
+    example, and memory does not grow with `samples`.
 
     Args:
         vae: the model.
-        data: `tf.data` of batches as loaded, or an array `[N, ...]`.
+        data: `tf.data` of batches as loaded, or an array `[N, ...]`; of a conditional VAE, of pairs, or a pair.
         samples: S, draws of z per example.
         seed: integer.
         verbose: 1 shows a progress bar.
@@ -79,19 +85,18 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
         raise ValueError(f"samples must be 1 or more, not {samples}")
 
     def estimate(batch, key):
-        x = vae.preprocess(batch)
-        posterior, prior = vae.infer(x), vae.prior.distribution()
+        x, posterior, prior, decode = vae.given(batch)
         at_once = max(1, min(samples, NUMBERS_AT_ONCE // (x.shape[0] * math.prod(x.shape[1:]))))
 
         def log_sum(count, index):  # log sum of the weights of this many samples, [B]
-            z = posterior.sample(count, seed=random.fold(key, index))  # [S, B, n]
-            log_weight = vae.decode(z).log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)  # [S, B]
+            z, log_q = posterior.experimental_sample_and_log_prob(count, seed=random.fold(key, index))  # [S, B, n]
+            log_weight = decode(z).log_prob(x) + prior.log_prob(z) - log_q  # [S, B]
             return tf.reduce_logsumexp(log_weight, axis=0)
 
         chunks, rest = divmod(samples, at_once)
         total = log_sum(rest, chunks) if rest else tf.fill([x.shape[0]], -math.inf)
         for index in tf.range(chunks):
-            total = tf.experimental.numpy.logaddexp(total, log_sum(at_once, index))
+            total = tf.reduce_logsumexp(tf.stack([total, log_sum(at_once, index)]), axis=0)
         return (total - math.log(samples))[None]  # [1, B]
 
     return Estimate(_over_batches(estimate, data, seed, verbose)[0])
@@ -111,7 +116,7 @@ def _over_batches(function, data, seed, verbose):
     for batch in data:
         key = random.seed(seed, random.Stream.EVALUATION, row=index)
         results.append(compiled(batch, key).numpy())
-        index += len(batch)
+        index += results[-1].shape[1]
         progress.add(1)
     if not results:
         raise ValueError("there is no data to evaluate")

@@ -12,7 +12,7 @@ def reconstructions(vae, data):
 
     Args:
         vae: the model.
-        data: as loaded, `[N, ...]`; some 20 examples make a good picture.
+        data: as loaded, `[N, ...]` (of a conditional VAE, a pair); some 20 examples make a good picture.
     """
     x, mean = keras.ops.convert_to_numpy(vae.preprocess(data)), keras.ops.convert_to_numpy(vae(data))
     columns = min(10, len(x))
@@ -22,18 +22,28 @@ def reconstructions(vae, data):
     return _grid(np.stack(rows), "Test examples (upper row of each pair) and their reconstructions (lower row)")
 
 
-def samples(vae, rows=8, columns=8, seed=None):
-    """Means E[p(x|z)] for draws of z from the prior, in a grid."""
-    drawn = keras.ops.convert_to_numpy(vae.sample(rows * columns, seed=seed))
-    return _grid(drawn.reshape(rows, columns, *drawn.shape[1:]), "Samples: E[p(x|z)] for z drawn from the prior")
-
-
-def interpolations(vae, first, second, steps=10):
-    """Decoded points on the line between the latent means of two examples, a row for each pair.
+def samples(vae, rows=8, columns=8, condition=None, seed=None):
+    """Means E[p(x|z)] for draws of z from the prior, in a grid.
 
     Args:
         vae: the model.
-        first, second: data as loaded, `[N, ...]` each.
+        rows, columns: of the grid.
+        condition: of a conditional VAE, one for each column, `[columns, k]`.
+        seed: int32 `[2]`, or None.
+    """
+    title = "Samples: E[p(x|z)] for z drawn from the prior"
+    if condition is not None:
+        condition, title = np.tile(condition, (rows, 1)), f"{title}, one condition to each column"
+    drawn = keras.ops.convert_to_numpy(vae.sample(rows * columns, condition, seed))
+    return _grid(drawn.reshape(rows, columns, *drawn.shape[1:]), title)
+
+
+def interpolations(vae, first, second, steps=10):
+    """Decoded points on the way between the latents of two examples, a row for each pair: `VAE.interpolate`.
+
+    Args:
+        vae: the model.
+        first, second: data as loaded, `[N, ...]` each (of a conditional VAE, a pair).
         steps: columns.
     """
     between = keras.ops.convert_to_numpy(vae.interpolate(first, second, steps))

@@ -36,6 +36,8 @@ class Objective:
     batch `[S, B]`; step, the optimizer's step, integer scalar; seed int32 `[2]`. Returns `Terms`.
     """
 
+    monitor = "elbo"
+
     def __call__(self, x, posterior, prior, decode, step, seed):
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
 

@@ -23,7 +23,11 @@ def export(vae, folder):
     - `scorer`: `score` x, seed -> elbo, reconstruction, kl `[B]`, nats; `reconstruct` x -> mean `[B, *event]`.
 
     The first signature of each is its `serving_default` too. x is data as the model was trained on: uint8 pixels for
-    the preprocessors of tfvae, else float32. seed is int32 `[2]`; the same seed gives the same numbers.
+    the preprocessors of tfvae, else float32. seed is int32 `[2]`; the same seed gives the same numbers. The mean and
+    stddev of a posterior that has no closed ones are estimates; those of the others are exact.
+
+    All signatures of a conditional VAE take `condition` `[B, k]` float32 too; `generate` then draws one sample for each
+    row, and takes no count.
 
     In `assets.extra/check.npz` of each version lie inputs and the model's own outputs, for `export/check.py`. All is
     written beside and renamed: no server ever sees a part of a version.
@@ -36,8 +40,8 @@ def export(vae, folder):
     version = 1 + max([int(path.name) for path in folder.glob("*/*") if path.name.isdigit()], default=0)
     paths, servables = {}, _servables(vae)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as beside:
-        for name, (parts, functions) in servables.items():
-            _save(pathlib.Path(beside) / name, parts, functions, vae)
+        for name, functions in servables.items():
+            _save(pathlib.Path(beside) / name, functions)
         for name in servables:
             paths[name] = folder / name / str(version)
             paths[name].parent.mkdir(exist_ok=True)
@@ -46,56 +50,60 @@ def export(vae, folder):
 
 
 def _servables(vae):
-    """name -> (the parts it holds, {signature: (function, specs of its arguments)}); the first is the default."""
+    """name -> {signature: (function, specs of its arguments)}; the first is the default."""
     x = tf.TensorSpec([None, *vae.likelihood.event_shape], vae.data_dtype, "x")
     z = tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z")
     seed = tf.TensorSpec([2], tf.int32, "seed")
     count = tf.TensorSpec([], tf.int32, "count")
+    conditions = [tf.TensorSpec([None, vae.condition_size], tf.float32, "condition")] if vae.condition_size else []
 
-    def encode(x):
-        posterior = vae.encode(x)
+    def loaded(x, condition):  # condition: a list of one, or of none
+        return (x, *condition) if condition else x
+
+    def encode(x, *condition):
+        posterior = vae.encode(loaded(x, condition))
         return {"mean": posterior.mean(), "stddev": posterior.stddev()}
 
-    def score(x, seed):
-        event = vae.preprocess(x)
-        terms = vae.objective(event, vae.infer(event), vae.prior.distribution(), vae.decode, 0, seed)
+    def sample(x, seed, *condition):
+        return {"z": vae.encode(loaded(x, condition)).sample(seed=seed)}
+
+    def decode(z, *condition):
+        return {"mean": vae.decode(z, *condition).mean()}
+
+    def generate(count, seed):
+        return {"samples": vae.sample(count, seed=seed)}
+
+    def generate_given(seed, condition):
+        return {"samples": vae.sample(tf.shape(condition)[0], condition, seed)}
+
+    def score(x, seed, *condition):
+        terms = vae.objective(*vae.given(loaded(x, condition)), 0, seed)
         return {"elbo": terms.elbo, "reconstruction": terms.reconstruction, "kl": terms.kl}
 
-    encoder = [vae.preprocessor, vae.encoder, vae.posterior]
-    decoder = [vae.prior, vae.decoder, vae.likelihood]
+    def reconstruct(x, *condition):
+        return {"mean": vae(loaded(x, condition))}
+
+    generating = (generate_given, [seed, *conditions]) if conditions else (generate, [count, seed])
     return {
-        "encoder": (
-            encoder,
-            {"encode": (encode, [x]), "sample": (lambda x, seed: {"z": vae.encode(x).sample(seed=seed)}, [x, seed])},
-        ),
-        "decoder": (
-            decoder,
-            {
-                "decode": (lambda z: {"mean": vae.decode(z).mean()}, [z]),
-                "generate": (lambda count, seed: {"samples": vae.sample(count, seed)}, [count, seed]),
-            },
-        ),
-        "scorer": (
-            encoder + decoder,
-            {"score": (score, [x, seed]), "reconstruct": (lambda x: {"mean": vae(x)}, [x])},
-        ),
+        "encoder": {"encode": (encode, [x, *conditions]), "sample": (sample, [x, seed, *conditions])},
+        "decoder": {"decode": (decode, [z, *conditions]), "generate": generating},
+        "scorer": {"score": (score, [x, seed, *conditions]), "reconstruct": (reconstruct, [x, *conditions])},
     }
 
 
-def _save(path, parts, functions, vae):
+def _save(path, functions):
     """One SavedModel, and what the model itself answers to an example of each signature."""
-    module = tf.Module()
-    module.weights = [
-        variable.value for part in parts for variable in part.variables
-    ]  # the Session loader needs tf.Variables
     signatures, check = {}, {}
     default = next(iter(functions.values()))
     for name, (function, specs) in {"serving_default": default, **functions}.items():
-        signatures[name] = tf.function(function, input_signature=specs, autograph=False)
+        traced = tf.function(function, input_signature=specs, autograph=False)
+        signatures[name] = traced.get_concrete_function()
         inputs = {spec.name: _example(spec) for spec in specs}
         outputs = function(*inputs.values())
         check |= {f"{name}/inputs/{key}": value.numpy() for key, value in inputs.items()}
         check |= {f"{name}/outputs/{key}": value.numpy() for key, value in outputs.items()}
+    module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
+    module.weights = [variable for signature in signatures.values() for variable in signature.variables]
     tf.saved_model.save(module, str(path), signatures=signatures)
     (path / "assets.extra").mkdir()
     np.savez_compressed(path / "assets.extra" / "check.npz", **check)

@@ -7,6 +7,7 @@ tensorboard/, evaluation.json, figures/.
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -14,9 +15,10 @@ import shutil
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, config, evaluation, figures, model, serving
+from tfvae import callbacks, checks, config, evaluation, figures, serving
 
 __all__ = ["evaluate", "export", "load", "plot", "train"]
 
@@ -27,27 +29,29 @@ ELBO_SAMPLES = 10  # per example, in `evaluate`
 def train(config_path, run, overrides=()):
     """Trains the experiment of a yaml in the new run folder `run`; returns the trained VAE of the best epoch.
 
-    The best epoch is that of the highest ELBO on the validation split, or on the training data where there is none.
+    The best epoch is that of the highest ELBO (or what else the objective is judged by, its `monitor`) on the
+    validation split, or on the training data where there is none.
 
     Raises:
         ConfigError, FileNotFoundError, ValueError: for config and data, before anything is written.
         FileExistsError: when `run` exists.
-        ArithmeticError: when no epoch had a finite ELBO.
+        ArithmeticError: when no epoch had a finite ELBO, or what else is monitored.
     """
     run = pathlib.Path(run)
     if run.exists():
         raise FileExistsError(f"the run folder {run} exists: choose another, or remove it")
     experiment = config.read(config_path, overrides)
     train_data, validation_data = config.training_data(experiment)
-    vae = config.compiled_vae(experiment, train_data.element_spec.shape[1:])
+    vae = config.compiled_vae(experiment, train_data.element_spec)
     for data in (train_data, validation_data):
-        model.check_data(vae, data)
+        checks.data(vae, data)
     if experiment.adapt:
         vae.adapt(train_data)
     run.mkdir(parents=True)
     config.write(experiment, run / "config.yaml")
     record = _start_record(run, experiment, vae)
-    checkpoints = callbacks.Checkpoints(run / "checkpoints", "elbo" if validation_data is None else "val_elbo")
+    monitor = vae.objective.monitor if validation_data is None else f"val_{vae.objective.monitor}"
+    checkpoints = callbacks.Checkpoints(run / "checkpoints", monitor)
     vae.fit(
         train_data,
         validation_data=validation_data,
@@ -102,6 +106,9 @@ def evaluate(run, split="test", samples=5000):
         "seconds": round(time.perf_counter() - start, 1),
     }
     result |= {name: {"mean": e.mean, "standard_error": e.standard_error} for name, e in estimates.items()}
+    result["bits_per_dimension"] = evaluation.bits_per_dimension(
+        estimates["log_marginal"].mean, vae.likelihood.event_shape
+    )
     _write_json(pathlib.Path(run) / "evaluation.json", result)
     return result
 
@@ -110,12 +117,14 @@ def plot(run):
     """Draws a run's figures on test examples: `figures/*.png`; returns their paths."""
     vae, experiment = load(run)
     data = config.evaluation_data(experiment, "test")
-    examples = tf.concat(list(data.unbatch().batch(40).take(1)), axis=0)
-    half = min(8, len(examples) // 2)
+    examples = next(iter(data.unbatch().batch(40)))
+    _, condition = vae.split(examples)
+    half = min(8, len(tf.nest.flatten(examples)[0]) // 2)
+    first, second = (tf.nest.map_structure(lambda e, s=s: e[s : s + half], examples) for s in (0, half))
     drawn = {
         "reconstructions": figures.reconstructions(vae, examples),
-        "samples": figures.samples(vae),
-        "interpolations": figures.interpolations(vae, examples[:half], examples[half : 2 * half]),
+        "samples": figures.samples(vae, condition=None if condition is None else _some(condition.numpy(), 8)),
+        "interpolations": figures.interpolations(vae, first, second),
     }
     folder = pathlib.Path(run) / "figures"
     folder.mkdir(exist_ok=True)
@@ -124,6 +133,12 @@ def plot(run):
         figure.savefig(partial)
         os.replace(partial, folder / f"{name}.png")
     return [folder / f"{name}.png" for name in drawn]
+
+
+def _some(conditions, count):
+    """`count` rows of conditions [N, k], as different as there are."""
+    distinct = np.unique(conditions, axis=0)[::-1]  # of one-hot vectors, the first class first
+    return distinct[np.arange(count) % len(distinct)]
 
 
 def export(run, models):
@@ -160,5 +175,12 @@ def _finish(run, record, checkpoints):
 
 def _write_json(path, content):
     partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
     os.replace(partial, path)
+
+
+def _finite(content):
+    """Numbers that JSON does not have (infinity, not a number) -> None."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    return None if isinstance(content, float) and not math.isfinite(content) else content

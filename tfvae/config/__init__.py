@@ -55,6 +55,7 @@ class Data(typing.NamedTuple):
     in_memory: bool | None = None
     data_dir: str | None = None
     manual_dir: str | None = None
+    condition: str | list[str] | None = None
     evaluation: dict | None = None
 
 
@@ -78,7 +79,7 @@ class Experiment(typing.NamedTuple):
     """The keys of a yaml."""
 
     data: dict
-    latent_size: int
+    latent_size: int | list[int]
     encoder: Part
     decoder: Part
     seed: int = 0
@@ -153,29 +154,33 @@ def _load(settings, seed, split, **more):
     return data_module.load(**(arguments | {"seed": seed, "split": split} | more))
 
 
-def compiled_vae(experiment, event_shape):
-    """The compiled VAE of an experiment, for data of this event shape.
+def compiled_vae(experiment, data_spec):
+    """The compiled VAE of an experiment, for data of this `element_spec`: a TensorSpec, or a pair, with conditions.
 
     Raises:
         ConfigError: when a part cannot be made as written, or parts do not fit.
     """
-    event, latent = tuple(event_shape), experiment.latent_size
+    spec, *condition = data_spec if isinstance(data_spec, tuple) else (data_spec,)
+    event, latent = tuple(spec.shape[1:]), experiment.latent_size
+    condition_size = condition[0].shape[-1] if condition else 0
     keras.utils.set_random_seed(experiment.seed)
 
     def part(kind, *args, **offered):
         spec = getattr(experiment, kind)
         return None if spec is None else schema.make(KINDS[kind], spec, kind, *args, **offered)
 
+    conditional = {"condition_size": condition_size}
+    prior = part("prior", latent, output_shape=event, **conditional)
     parts = {
         "preprocessor": part("preprocessor"),
-        "encoder": part("encoder", event),
+        "encoder": part("encoder", event, **conditional),
         "posterior": part("posterior", latent),
-        "prior": part("prior", latent),
-        "decoder": part("decoder", latent, output_shape=event),
+        "prior": prior,
+        "decoder": part("decoder", prior.decoder_shape, output_shape=event, **conditional),
         "likelihood": part("likelihood", event),
         "objective": part("objective"),
     }
-    vae = schema.call(model.VAE, "model", (), parts | {"seed": experiment.seed})
+    vae = schema.call(model.VAE, "model", (), parts | {"seed": experiment.seed} | conditional)
     optimizer = _optimizer(experiment.optimizer)
     vae.compile(optimizer, **schema.arguments(Compile, experiment.compile, "compile")._asdict())
     return vae
@@ -216,7 +221,7 @@ def _checked(raw):
     schema.arguments(Compile, experiment.compile, "compile")
     epochs = schema.arguments(Fit, experiment.fit, "fit").epochs
     for key, value in (("latent_size", experiment.latent_size), ("fit.epochs", epochs)):
-        if value < 1:
+        if min(value if isinstance(value, list) else [value], default=0) < 1:
             raise ConfigError(f"{key}: must be 1 or more, not {value}")
     for kind, modules in KINDS.items():
         spec = getattr(experiment, kind)

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import typing
 
+import keras
 import pydantic
 
 __all__ = ["ConfigError", "arguments", "call", "make", "resolve"]
@@ -53,17 +54,36 @@ def resolve(modules, spec, place):
         raise ConfigError(f"{_at(place, name)}: its arguments must be keys and values, not {kwargs!r}")
     constructor = _dotted(name, place) if "." in name else _named(modules, name, place)
     _check_keys(kwargs, _keywords(constructor), _at(place, name))
-    hints = typing.get_type_hints(constructor if inspect.isfunction(constructor) else constructor.__init__)
+    hints = _hints(constructor)
     for key, value in kwargs.items():
-        if key in hints:
-            _typed(hints[key], value, _at(_at(place, name), key))
+        inner = _at(_at(place, name), key)
+        if _is_part(hints.get(key)):
+            resolve(modules, value, inner)
+        elif key in hints:
+            _typed(hints[key], value, inner)
     return constructor, kwargs
 
 
+def _inits(constructor):
+    """The functions whose arguments a function or class takes; a class passes on what its bases take."""
+    return [c.__init__ for c in constructor.__mro__[-2::-1]] if inspect.isclass(constructor) else [constructor]
+
+
+def _hints(constructor):
+    hints = {}
+    for init in _inits(constructor):
+        hints |= typing.get_type_hints(init)
+    return hints
+
+
+def _is_part(hint):
+    """Whether an argument is a part itself, {Name: arguments} again: a layer, or a layer or None."""
+    return any(inspect.isclass(kind) and issubclass(kind, keras.Layer) for kind in (hint, *typing.get_args(hint)))
+
+
 def _keywords(constructor):
-    """The names of the arguments that a function or class takes; a class passes on what its bases take."""
-    inits = [c.__init__ for c in constructor.__mro__[:-1]] if inspect.isclass(constructor) else [constructor]
-    parameters = [p for init in inits for p in inspect.signature(init).parameters.values()]
+    """The names of the arguments that a function or class takes."""
+    parameters = [p for init in _inits(constructor) for p in inspect.signature(init).parameters.values()]
     return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"self"}
 
 
@@ -85,11 +105,18 @@ def _dotted(path, place):
 
 
 def make(modules, spec, place, *args, **offered):
-    """What {name: kwargs} names in one of the modules, made of args, kwargs, and those of `offered` that it takes."""
+    """What {name: kwargs} names in one of the modules, made of args, kwargs, and those of `offered` that it takes.
+
+    An argument that is a part itself is made in the same way.
+    """
     constructor, kwargs = resolve(modules, spec, place)
-    takes = inspect.signature(constructor).parameters
-    offered = {key: value for key, value in offered.items() if key in takes}
-    return call(constructor, _at(place, next(iter(spec))), args, offered | kwargs)
+    place, hints = _at(place, next(iter(spec))), _hints(constructor)
+    made = {
+        key: make(modules, value, _at(place, key), *args, **offered) if _is_part(hints.get(key)) else value
+        for key, value in kwargs.items()
+    }
+    takes = _keywords(constructor)
+    return call(constructor, place, args, {key: value for key, value in offered.items() if key in takes} | made)
 
 
 def call(constructor, place, args, kwargs):

@@ -34,8 +34,10 @@ def load(
     in_memory: bool | None = None,
     data_dir: str | None = None,
     manual_dir: str | None = None,
+    condition: str | list[str] | None = None,
 ) -> tf.data.Dataset:
-    """Batches `[B, H, W, C]` uint8, or `[B, n]` float32; the last may be smaller.
+    """Batches `[B, H, W, C]` uint8, or `[B, n]` float32; the last may be smaller. With `condition`, pairs of such a
+    batch and of conditions `[B, k]` float32, as a conditional VAE takes them.
 
     Args:
         name: a TFDS data set of images ("digits" comes with tfvae and needs no download); or an .npz file whose arrays
@@ -53,13 +55,17 @@ def load(
             held is read and decoded while one trains; TFDS data is then shuffled within a buffer.
         data_dir: where TFDS keeps prepared data sets; its own default unless given.
         manual_dir: folder with a TFDS data set's original files, for machines that cannot download them.
+        condition: what the examples come with, one name or several (put side by side): a feature of the TFDS data set;
+            or in an .npz arrays named for it and the splits (`train_label`, `y_train`); or, of a folder of images,
+            "label", the name of the subfolder below the split. Classes (integers, words) become one-hot vectors.
 
     Raises:
         ValueError: when name, split or data cannot be used; it says what to do. OSError: from reading files.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
-    source = sources.find(name, size, data_dir, manual_dir)
+    names = [condition] if isinstance(condition, str) else list(condition or ())
+    source = sources.find(name, size, data_dir, manual_dir, names)
     parts = _parts(split, source.counts, name)
     binary = _binarizer(binarize, seed, source.dtype)
     count = sum(part.stop - part.start for part in parts)
@@ -68,15 +74,21 @@ def load(
     if in_memory is None:
         in_memory = nbytes <= psutil.virtual_memory().available // 4
     if in_memory:
-        dataset = _held(_read(source, parts, binary, count), batch_size, shuffle, seed)
+        dataset = _held(_read(source, parts, binary, count), batch_size, count, shuffle, seed)
     else:
         dataset = _streamed(source, parts, binary, batch_size, shuffle, seed, in_order=binarize == "static")
     batch = None if count % batch_size else batch_size
-    dataset = dataset.map(lambda x: tf.ensure_shape(x, [batch, *source.shape]))
+    shapes = [[batch, *source.shape], [batch, source.condition_size]][: 2 if names else 1]
+    dataset = dataset.map(lambda *arrays: _example(*map(tf.ensure_shape, arrays, shapes)))
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size))).prefetch(2)
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread makes the end of an iterator wait for up to half a second
     return dataset.with_options(options)
+
+
+def _example(x, *condition):
+    """x, or where there is a condition the pair."""
+    return (x, *condition) if condition else x
 
 
 def _parts(split, counts, name):
@@ -116,30 +128,33 @@ def _binarizer(binarize, seed, dtype):
 
 
 def _read(source, parts, binary, count):
-    """All examples of the parts, as one array [count, *shape]."""
-    array, filled = np.empty((count, *source.shape), source.dtype), 0
+    """All examples of the parts, as one array [count, *shape], and their conditions [count, k] where there are any."""
+    arrays = [np.empty((count, *source.shape), source.dtype)]
+    if source.condition_size:
+        arrays.append(np.empty((count, source.condition_size), np.float32))
+    filled = 0
     for part in parts:
         index = part.start
-        for batch in source.examples(part, 0).batch(1000):
-            size = len(batch)
-            array[filled : filled + size] = binary(batch, part.split, tf.constant(index))
-            filled, index = filled + size, index + size
-    return array
+        for x, *condition in source.examples(part, 0).batch(1000):
+            rows = slice(filled, filled + len(x))
+            for array, values in zip(arrays, (binary(x, part.split, tf.constant(index)), *condition), strict=True):
+                array[rows] = values
+            filled, index = rows.stop, index + len(x)
+    return arrays
 
 
-def _held(array, batch_size, shuffle, seed):
-    """Batches of an array in memory; its order is drawn by seed and epoch, and nothing but a batch is copied."""
-    count = len(array)
-    examples = tf.convert_to_tensor(array)
+def _held(arrays, batch_size, count, shuffle, seed):
+    """Batches of arrays in memory; their order is drawn by seed and epoch, and nothing but a batch is copied."""
+    tensors = tuple(tf.convert_to_tensor(array) for array in arrays)
     with tf.init_scope():
         epoch = tf.Variable(-1, dtype=tf.int64, trainable=False)
 
     def batches(_):
         if not shuffle:
-            return index.map(lambda i: examples[i * batch_size : (i + 1) * batch_size])
+            return index.map(lambda i: tuple(t[i * batch_size : (i + 1) * batch_size] for t in tensors))
         step = random.seed(seed, random.Stream.DATA, epoch.assign_add(1))
         order = tf.random.experimental.stateless_shuffle(tf.range(count), step)
-        return index.map(lambda i: tf.gather(examples, order[i * batch_size : (i + 1) * batch_size]))
+        return index.map(lambda i: tuple(tf.gather(t, order[i * batch_size : (i + 1) * batch_size]) for t in tensors))
 
     index = tf.data.Dataset.range(-(-count // batch_size))
     return tf.data.Dataset.range(1).flat_map(batches)
@@ -152,7 +167,9 @@ def _streamed(source, parts, binary, batch_size, shuffle, seed, in_order):
     dataset = None
     for part in parts:
         examples = source.examples(part, 0 if in_order else shuffle).enumerate(part.start)
-        examples = examples.map(lambda i, x, split=part.split: binary(x[None], split, tf.cast(i, tf.int32))[0])
+        examples = examples.map(
+            lambda i, e, split=part.split: (binary(e[0][None], split, tf.cast(i, tf.int32))[0], *e[1:])
+        )
         dataset = examples if dataset is None else dataset.concatenate(examples)
     if shuffle:
         dataset = dataset.shuffle(buffer, shuffle, reshuffle_each_iteration=True)
