@@ -12,8 +12,11 @@ PRIORS = {
 }
 LIKELIHOODS = {
     "Bernoulli": lambda event=IMAGE: likelihoods.Bernoulli(event),
+    "Categorical": lambda event=IMAGE: likelihoods.Categorical(event, classes=4),
     "ContinuousBernoulli": lambda event=IMAGE: likelihoods.ContinuousBernoulli(event),
+    "DiscretizedLogistic": lambda event=IMAGE: likelihoods.DiscretizedLogistic(event),
     "Laplace": lambda event=IMAGE: likelihoods.Laplace(event, scale=0.5),
+    "MixtureOfDiscretizedLogistics": lambda event=IMAGE: likelihoods.MixtureOfDiscretizedLogistics(event, components=3),
     "NegativeBinomial": lambda event=IMAGE: likelihoods.NegativeBinomial(event),
     "Normal": lambda event=IMAGE: likelihoods.Normal(event, scale=0.5, scale_shape=[]),
     "Poisson": lambda event=IMAGE: likelihoods.Poisson(event),

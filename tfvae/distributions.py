@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from tfvae import random
 
-__all__ = ["Conditional", "MultivariateNormalDiag", "Prior", "bent", "bounded_exp", "unbent"]
+__all__ = ["Categorical", "Conditional", "MultivariateNormalDiag", "Prior", "bent", "bounded_exp", "unbent"]
 
 
 def as_shape(shape):
@@ -182,3 +182,23 @@ class _FromNoise:
 
 class MultivariateNormalDiag(_FromNoise, tfp.distributions.MultivariateNormalDiag):
     """TFP's normal with independent components; its samples follow the rules of `tfvae.random`."""
+
+
+class Categorical(tfp.distributions.Categorical):
+    """TFP's distribution of class indices 0 .. classes - 1, with the mean and variance of the index."""
+
+    def _probs_parameter_no_checks(self):
+        if self._logits is None:
+            return super()._probs_parameter_no_checks()
+        # on a CPU TensorFlow's softmax refuses 6 axes, as of [S, B, height, width, channels, classes]
+        return tf.exp(tf.nn.log_softmax(self._logits))
+
+    def _mean(self):
+        return tf.linalg.matvec(self.probs_parameter(), self._indices())
+
+    def _variance(self):
+        deviation = self._indices() - self._mean()[..., None]
+        return tf.reduce_sum(self.probs_parameter() * deviation**2, axis=-1)
+
+    def _indices(self):
+        return tf.range(self._num_categories(), dtype=tf.float32)
