@@ -27,8 +27,11 @@ PRIORS = {
 }
 LIKELIHOODS = {
     "Bernoulli": lambda event=IMAGE: likelihoods.Bernoulli(event),
+    "Categorical": lambda event=IMAGE: likelihoods.Categorical(event, classes=4),
     "ContinuousBernoulli": lambda event=IMAGE: likelihoods.ContinuousBernoulli(event),
+    "DiscretizedLogistic": lambda event=IMAGE: likelihoods.DiscretizedLogistic(event),
     "Laplace": lambda event=IMAGE: likelihoods.Laplace(event, scale=0.5),
+    "MixtureOfDiscretizedLogistics": lambda event=IMAGE: likelihoods.MixtureOfDiscretizedLogistics(event, components=3),
     "NegativeBinomial": lambda event=IMAGE: likelihoods.NegativeBinomial(event),
     "Normal": lambda event=IMAGE: likelihoods.Normal(event, scale=0.5, scale_shape=[]),
     "Poisson": lambda event=IMAGE: likelihoods.Poisson(event),
@@ -39,12 +42,16 @@ OBJECTIVES = {
 }
 PREPROCESSORS = {"Binarize": lambda: preprocessing.Binarize(), "Rescale": lambda: preprocessing.Rescale(-1.0, 1.0)}
 ENCODERS = {
-    "mlp": lambda: networks.mlp(IMAGE, [16]),
-    "conv": lambda: networks.conv(IMAGE, [4, 8], units=[16]),
+    "conv": lambda **options: networks.conv(IMAGE, [4, 8], units=[16], **options),
+    "gated_mlp": lambda **options: networks.gated_mlp(IMAGE, [16], **options),
+    "mlp": lambda **options: networks.mlp(IMAGE, [16], **options),
+    "resnet": lambda **options: networks.resnet(IMAGE, [4, 8], units=[16], **options),
 }
 DECODERS = {
-    "mlp": lambda: networks.mlp(LATENT, [16]),
-    "conv": lambda: networks.conv(LATENT, [4, 8], units=[16], output_shape=IMAGE),
+    "conv": lambda **options: networks.conv(LATENT, [4, 8], units=[16], output_shape=IMAGE, **options),
+    "gated_mlp": lambda **options: networks.gated_mlp(LATENT, [16], **options),
+    "mlp": lambda **options: networks.mlp(LATENT, [16], **options),
+    "resnet": lambda **options: networks.resnet(LATENT, [4, 8], units=[16], output_shape=IMAGE, **options),
 }
 KINDS = {  # module: its members
     posteriors: POSTERIORS,

@@ -181,11 +181,17 @@ def test_posterior_integrates_to_one(name):
 
 
 COUNTS = np.arange(2000, dtype=np.float32)
+VALUES = {  # of the discrete likelihoods
+    "Bernoulli": COUNTS[:2],
+    "Categorical": COUNTS[:4],
+    "DiscretizedLogistic": COUNTS[:256] / 255,
+    "MixtureOfDiscretizedLogistics": COUNTS[:256] / 255,
+    "NegativeBinomial": COUNTS,
+    "Poisson": COUNTS,
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "values"), [("Bernoulli", COUNTS[:2]), ("Poisson", COUNTS), ("NegativeBinomial", COUNTS)]
-)
+@pytest.mark.parametrize(("name", "values"), VALUES.items(), ids=VALUES)
 def test_discrete_likelihood_sums_to_one(name, values):
     layer = members.LIKELIHOODS[name]((1,))
     layer.build((None, 16))
