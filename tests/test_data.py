@@ -241,3 +241,62 @@ def test_a_host_that_refuses_or_hangs_does_not_answer(monkeypatch):
         port = server.getsockname()[1]
         assert not data.sources._answers(f"http://127.0.0.1:{port}/")
     assert not data.sources._answers(f"http://127.0.0.1:{port}/")  # closed by now
+
+
+def conditions_of(loaded):
+    return np.concatenate([condition.numpy() for _, condition in loaded])
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_labels_as_conditions(in_memory, shuffle):
+    loaded = data.load("digits", "train[:50]", condition="label", shuffle=shuffle, in_memory=in_memory)
+    with np.load(digits.FILE) as file:
+        label_of = {image.tobytes(): label for image, label in zip(file["train"], file["train_label"], strict=True)}
+    pairs = list(loaded.unbatch())
+    assert len(pairs) == 50
+    for image, condition in pairs:
+        np.testing.assert_array_equal(condition, np.eye(10)[label_of[image.numpy().tobytes()]])
+
+
+def test_covariates_of_an_npz(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "cells.npz"
+    age = rng.normal(size=12).astype(np.float32)
+    np.savez(
+        path,
+        x_train=rng.normal(size=(12, 3)),
+        x_test=rng.normal(size=(4, 3)),
+        y_train=np.arange(12) % 3 + 5,
+        y_test=[5, 6, 7, 7],
+        train_age=age,
+        test_age=age[:4],
+        donor_train=np.array(["b", "a"] * 6),
+        donor_test=np.array(["a"] * 4),
+    )
+    label = conditions_of(data.load(str(path), "train", condition="y", shuffle=False))
+    np.testing.assert_array_equal(label, np.eye(3)[np.arange(12) % 3])
+    both = conditions_of(data.load(str(path), "train", condition=["age", "donor"], shuffle=False, batch_size=5))
+    np.testing.assert_array_equal(both, np.column_stack([age, np.eye(2)[[1, 0] * 6]]))
+    np.testing.assert_array_equal(conditions_of(data.load(str(path), "test", condition="y")), np.eye(3)[[0, 1, 2, 2]])
+    with pytest.raises(ValueError, match=r"no array \w+_height \(nor height_\w+\) for the condition height"):
+        data.load(str(path), "train", condition="height")
+
+
+def test_folders_of_classes(tmp_path):
+    for split, kinds in (("train", ("cat", "dog")), ("test", ("dog",))):
+        for kind in kinds:
+            (tmp_path / split / kind).mkdir(parents=True)
+            image = np.full((4, 4, 1), 100 if kind == "cat" else 200, np.uint8)
+            tf.io.write_file(str(tmp_path / split / kind / "a.png"), tf.io.encode_png(image))
+    loaded = list(data.load(str(tmp_path), "train", condition="label", shuffle=False))
+    np.testing.assert_array_equal(loaded[0][1], [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(loaded[0][0][:, 0, 0, 0], [100, 200])
+    np.testing.assert_array_equal(conditions_of(data.load(str(tmp_path), "test", condition="label")), [[0, 1]])
+    with pytest.raises(ValueError, match="has the condition label alone"):
+        data.load(str(tmp_path), "train", condition="size")
+
+
+def test_what_cannot_be_a_condition_is_named():
+    with pytest.raises(ValueError, match=r"digits cannot be conditioned on lable.*\['image', 'label'\]"):
+        data.load("digits", "train", condition="lable")

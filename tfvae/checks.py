@@ -114,6 +114,8 @@ def data(vae, x, y=None):
         first = x[:EXAMPLES] if y is None else (x[:EXAMPLES], y[:EXAMPLES])
     else:
         return
+    if vae.condition_size:
+        conditions(vae, pair(vae, first)[1])
     loaded, condition = vae.split(first)
     if hasattr(vae.preprocessor, "support"):
         _support(loaded, vae.preprocessor, "preprocessor", "takes")

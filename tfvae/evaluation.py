@@ -60,7 +60,7 @@ def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
         found = objective(*vae.given(batch), 0, key)
         return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
 
-    values = _over_batches(terms, data, seed, verbose)
+    values = _over_batches(vae, terms, data, seed, verbose)
     return {name: Estimate(row) for name, row in zip(("elbo", "reconstruction", "kl"), values, strict=True)}
 
 
@@ -99,15 +99,15 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
             total = tf.reduce_logsumexp(tf.stack([total, log_sum(at_once, index)]), axis=0)
         return (total - math.log(samples))[None]  # [1, B]
 
-    return Estimate(_over_batches(estimate, data, seed, verbose)[0])
+    return Estimate(_over_batches(vae, estimate, data, seed, verbose)[0])
 
 
-def _over_batches(function, data, seed, verbose):
-    """function(batch, seed int32 [2]) -> [K, B], compiled by XLA, over all batches: [K, N].
+def _over_batches(vae, function, data, seed, verbose):
+    """function(batch, seed int32 [2]) -> [K, B] over all batches: [K, N]; by XLA unless the VAE was compiled without.
 
     Each example's noise follows from its index in the data.
     """
-    compiled = tf.function(function, jit_compile=True, reduce_retracing=False)
+    compiled = tf.function(function, jit_compile=vae.jit_compile if vae.compiled else True, reduce_retracing=False)
     if not isinstance(data, tf.data.Dataset):
         data = tf.data.Dataset.from_tensor_slices(data).batch(100)
     count = int(data.cardinality())

@@ -94,14 +94,14 @@ def _servables(vae):
 def _save(path, functions):
     """One SavedModel, and what the model itself answers to an example of each signature."""
     signatures, check = {}, {}
-    default = next(iter(functions.values()))
-    for name, (function, specs) in {"serving_default": default, **functions}.items():
-        traced = tf.function(function, input_signature=specs, autograph=False)
-        signatures[name] = traced.get_concrete_function()
+    for name, (function, specs) in functions.items():
+        signatures[name] = tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
         inputs = {spec.name: _example(spec) for spec in specs}
         outputs = function(*inputs.values())
-        check |= {f"{name}/inputs/{key}": value.numpy() for key, value in inputs.items()}
-        check |= {f"{name}/outputs/{key}": value.numpy() for key, value in outputs.items()}
+        for label in (name, "serving_default") if len(signatures) == 1 else (name,):
+            signatures[label] = signatures[name]
+            check |= {f"{label}/inputs/{key}": value.numpy() for key, value in inputs.items()}
+            check |= {f"{label}/outputs/{key}": value.numpy() for key, value in outputs.items()}
     module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
     module.weights = [variable for signature in signatures.values() for variable in signature.variables]
     tf.saved_model.save(module, str(path), signatures=signatures)

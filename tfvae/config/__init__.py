@@ -98,10 +98,24 @@ class Experiment(typing.NamedTuple):
 def read(path, overrides=()):
     """A yaml file, and assignments such as "objective.ELBO.beta=4" -> `Experiment`, checked.
 
+    A yaml with the key `base`, the path of another, takes over the keys of that one which it does not set itself.
+
     Raises:
         ConfigError: for an unknown key or name, a wrong type, or yaml that cannot be read; FileNotFoundError.
     """
-    path = pathlib.Path(path)
+    raw = _raw(pathlib.Path(path))
+    for assignment in overrides:
+        _override(raw, assignment)
+    try:
+        return _checked(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _raw(path, above=()):
+    """The keys and values of a yaml, with those of its base."""
+    if path.resolve() in above:
+        raise ConfigError(f"{path}: base: is the base of itself")
     if not path.is_file():
         raise FileNotFoundError(f"no such config: {path}")
     try:
@@ -110,12 +124,12 @@ def read(path, overrides=()):
         raise ConfigError(f"{path} is not yaml: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold keys and values")
-    for assignment in overrides:
-        _override(raw, assignment)
-    try:
-        return _checked(raw)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    if "base" not in raw:
+        return raw
+    base = raw.pop("base")
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base: must be the path of a yaml, not {base!r}")
+    return _raw(path.parent / base, (*above, path.resolve())) | raw
 
 
 def write(experiment, path):

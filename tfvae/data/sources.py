@@ -207,7 +207,7 @@ def _tfds(name, size, data_dir, manual_dir, conditions):
 
 def _feature(name, features, condition):
     """(example -> float32 [k], k) for a feature of a TFDS data set: one-hot classes, or numbers."""
-    feature = features.get(condition)
+    feature = features[condition] if condition in features else None
     if isinstance(feature, tfds.features.ClassLabel):
         return (lambda example: tf.one_hot(example[condition], feature.num_classes)), feature.num_classes
     shape = getattr(feature, "shape", (None,))
