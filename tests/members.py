@@ -37,8 +37,17 @@ LIKELIHOODS = {
     "Poisson": lambda event=IMAGE: likelihoods.Poisson(event),
 }
 OBJECTIVES = {
+    "BetaTC": lambda: objectives.BetaTC(beta=4.0),
+    "CIWAE": lambda: objectives.CIWAE(samples=3, beta=0.3),
+    "Capacity": lambda: objectives.Capacity(nats=2.0, steps=4, gamma=3.0),
+    "DIP": lambda: objectives.DIP(off_diagonal=2.0, diagonal=3.0, aggregate=True),
     "ELBO": lambda: objectives.ELBO(beta=0.5, warmup_steps=4, samples=2),
-    "IWAE": lambda: objectives.IWAE(samples=3),
+    "FreeBits": lambda: objectives.FreeBits(nats=0.1),
+    "IWAE": lambda: objectives.IWAE(samples=3, estimator="dreg"),
+    "MIWAE": lambda: objectives.MIWAE(groups=2, samples=3),
+    "MMD": lambda: objectives.MMD(weight=10.0, kl=0.1, scales=[0.5, 1.0, 2.0]),
+    "PIWAE": lambda: objectives.PIWAE(groups=2, samples=3),
+    "Reconstruction": lambda: objectives.Reconstruction(l2=0.1),
 }
 PREPROCESSORS = {"Binarize": lambda: preprocessing.Binarize(), "Rescale": lambda: preprocessing.Rescale(-1.0, 1.0)}
 ENCODERS = {

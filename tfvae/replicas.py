@@ -28,4 +28,4 @@ def place_in_batch(examples):
 def gather(rows):
     """The rows `[b, ...]` of every replica, those of the whole global batch `[B, ...]`; gradients flow back to each."""
     context = _context()
-    return rows if context is None else context.all_gather(rows, axis=0)
+    return rows if context is None else tf.ensure_shape(context.all_gather(rows, axis=0), [None, *rows.shape[1:]])

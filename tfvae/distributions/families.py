@@ -39,6 +39,10 @@ class _FromNoise:
 class MultivariateNormalDiag(_FromNoise, tfp.distributions.MultivariateNormalDiag):
     """TFP's normal with independent components; its samples follow the rules of `tfvae.random`."""
 
+    def units(self):
+        """Its components one by one: `tfd.Normal`, batch `[..., n]`, event `[]`."""
+        return tfp.distributions.Normal(self.mean(), self.stddev())
+
 
 class MultivariateNormalTriL(_FromNoise, tfp.distributions.MultivariateNormalTriL):
     """TFP's normal with a triangular scale; its samples follow the rules of `tfvae.random`."""
