@@ -1,5 +1,6 @@
 """Settings for all tests: two logical CPU devices stand for two GPUs."""
 
+import itertools
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -21,6 +22,16 @@ tf.config.set_logical_device_configuration(
 def seeded():
     """Weights start alike in every test."""
     keras.utils.set_random_seed(0)
+
+
+KEYS = itertools.count(1000, 10)
+
+
+@pytest.fixture
+def two_replicas(monkeypatch):
+    """A strategy whose collective operations have keys of their own: those of another one in the process would meet."""
+    monkeypatch.setattr(tf.distribute.MirroredStrategy, "_collective_key_base", next(KEYS))
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 @pytest.fixture(scope="session")

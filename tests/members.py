@@ -70,3 +70,22 @@ KINDS = {  # module: its members
     preprocessing: PREPROCESSORS,
     networks: ENCODERS,
 }
+
+TWO_LAYERS = {
+    "posterior": POSTERIORS["Hierarchical"],
+    "prior": PRIORS["Hierarchical"],
+    "decoder": lambda: networks.mlp(2, [16]),
+}
+ON_A_SPHERE = {"posterior": POSTERIORS["PowerSpherical"], "prior": PRIORS["SphericalUniform"]}
+PARTNERS = {  # of members that do not go with the default ones
+    "posterior-Deterministic": {"objective": OBJECTIVES["Reconstruction"]},
+    "posterior-Hierarchical": TWO_LAYERS,
+    "prior-Hierarchical": TWO_LAYERS,
+    "posterior-PowerSpherical": ON_A_SPHERE,
+    "prior-SphericalUniform": ON_A_SPHERE,
+    "prior-ConditionalNormal": {
+        "condition_size": lambda: CONDITION,
+        "encoder": lambda: ENCODERS["mlp"](condition_size=CONDITION),
+        "decoder": lambda: DECODERS["mlp"](condition_size=CONDITION),
+    },
+}

@@ -89,7 +89,7 @@ def test_interpolation_ends_at_the_reconstructions():
     np.testing.assert_allclose(between[:, -1], vae(second), atol=1e-6)
 
 
-def test_two_replicas_give_the_weights_of_one():
+def test_two_replicas_give_the_weights_of_one(two_replicas):
     def fitted(strategy):
         keras.utils.set_random_seed(0)
         with strategy.scope():
@@ -97,8 +97,7 @@ def test_two_replicas_give_the_weights_of_one():
         vae.fit(pairs(8), verbose=0)
         return weights(vae)
 
-    strategies = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    np.testing.assert_allclose(*map(fitted, strategies), atol=1e-6)
+    np.testing.assert_allclose(*map(fitted, (tf.distribute.get_strategy(), two_replicas)), atol=1e-6)
 
 
 @pytest.mark.parametrize("network", ["conv", "resnet", "gated_mlp"])

@@ -7,7 +7,7 @@ from tests import models
 from tfvae import config
 
 ROOT = pathlib.Path(__file__).parent.parent
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
@@ -55,6 +55,26 @@ def test_parts_schedules_and_callbacks_by_name():
 def test_ones_own_class_by_its_path():
     experiment = config.read(SMOKE, ["likelihood={tests.models.FixedNormal: }", "preprocessor={Rescale: }"])
     assert isinstance(config.compiled_vae(experiment, DIGITS).likelihood, models.FixedNormal)
+
+
+def test_a_base_that_cannot_be(tmp_path):
+    (tmp_path / "a.yaml").write_text("base: b.yaml")
+    for text, message in (("base: a.yaml", "is the base of itself"), ("base: 3", "must be the path of a yaml, not 3")):
+        (tmp_path / "b.yaml").write_text(text)
+        with pytest.raises(config.ConfigError, match=message):
+            config.read(tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").write_text("base: c.yaml")
+    with pytest.raises(FileNotFoundError, match=r"no such config: .*c\.yaml"):
+        config.read(tmp_path / "a.yaml")
+
+
+def test_parts_within_parts_are_checked_and_made_like_parts():
+    flow = "posterior={PlanarFlow: {layers: 2, base: {FullNormal: }}}"
+    posterior = config.compiled_vae(config.read(SMOKE, [flow]), DIGITS).posterior
+    assert type(posterior.base).__name__ == "FullNormal" and posterior.base.event_shape == (4,)
+    for base, message in (("{FullNorml: }", "FullNorml: .*did you mean FullNormal"), ("3", "base: must be one")):
+        with pytest.raises(config.ConfigError, match=f"posterior.PlanarFlow.base.*{message}|{message}"):
+            config.read(SMOKE, [f"posterior={{PlanarFlow: {{base: {base}}}}}"])
 
 
 def test_seeds_are_measured_on_the_same_pixels():

@@ -99,7 +99,7 @@ def test_mixed_precision_trains():
     assert np.isfinite(history["loss"]).all() and vae.decode(np.zeros((1, 3), np.float32)).dtype == tf.float32
 
 
-def test_two_replicas_give_the_weights_of_one():
+def test_two_replicas_give_the_weights_of_one(two_replicas):
     batches = dataset(small_images(37), 8)  # the last batch has five examples: three and two
 
     def fitted(strategy):
@@ -109,9 +109,7 @@ def test_two_replicas_give_the_weights_of_one():
         vae.fit(batches, epochs=1, verbose=0)
         return weights(vae), vae.evaluate(batches, return_dict=True, verbose=0)
 
-    (one, one_logs), (two, two_logs) = map(
-        fitted, (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
-    )
+    (one, one_logs), (two, two_logs) = map(fitted, (tf.distribute.get_strategy(), two_replicas))
     np.testing.assert_allclose(one, two, atol=1e-6)
     for name, value in one_logs.items():
         assert two_logs[name] == pytest.approx(value, rel=1e-5)

@@ -1,5 +1,4 @@
 import functools
-import itertools
 import logging
 import math
 from types import SimpleNamespace
@@ -496,16 +495,6 @@ TOGETHER = {
     "DIP-II": objectives.DIP(5.0, 5.0, aggregate=True),
     "MMD": objectives.MMD(50.0),
 }
-
-
-@pytest.fixture
-def two_replicas(monkeypatch):
-    """A strategy whose collective operations have keys of their own: those of another one in the process would meet."""
-    monkeypatch.setattr(tf.distribute.MirroredStrategy, "_collective_key_base", next(KEYS))
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-KEYS = itertools.count(1000, 10)
 
 
 def test_two_replicas_measure_the_whole_batch(two_replicas):

@@ -270,6 +270,9 @@ class VAE(keras.Model):
         checks.data(self, *(validation_data if isinstance(validation_data, tuple) else (validation_data,)))
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # Keras cannot, and warns
+        if self.compiled and not self.optimizer.built:  # else the first step would make variables, and be traced twice
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
         return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):

@@ -124,7 +124,8 @@ class _FlowPosterior(distributions.Conditional):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.base.build(input_shape)
+        if not self.base.built:  # read from a file, it is
+            self.base.build(input_shape)
 
     def call(self, features):
         return distributions.Flow(self.base(features), self.bijector(features))

@@ -14,6 +14,7 @@ and their default under XLA on a CPU costs several times a small model's whole t
 """
 
 import enum
+import functools
 import math
 
 import tensorflow as tf
@@ -92,6 +93,12 @@ def _u32(value):
 
 def _threefry(key0, key1, x0, x1):
     """The block cipher: 64 bits (x0, x1) under a 64-bit key; the arguments broadcast."""
+    shape = functools.reduce(tf.broadcast_static_shape, (x.shape for x in (key0, key1, x0, x1)))
+    return [tf.ensure_shape(word, shape) for word in _twenty_rounds(key0, key1, x0, x1)]
+
+
+@tf.function(input_signature=[tf.TensorSpec(None, tf.uint32)] * 4, autograph=False)  # traced once for all
+def _twenty_rounds(key0, key1, x0, x1):
     keys = (key0, key1, key0 ^ key1 ^ _u32(0x1BD11BDA))
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for block in range(5):

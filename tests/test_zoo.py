@@ -1,0 +1,59 @@
+"""Every yaml of the zoo trains, evaluates, is drawn, exported and read again, on a few digits."""
+
+import importlib.util
+import math
+import pathlib
+
+import numpy as np
+import pytest
+
+from tests.models import weights
+from tfvae import config, training
+
+ROOT = pathlib.Path(__file__).parent.parent
+ZOO = sorted((ROOT / "configs" / "zoo").glob("*.yaml"))
+FEW = (
+    "data.train=train[:40]",
+    "data.validation=train[40:60]",
+    "data.test=test[:20]",
+    "data.batch_size=20",
+    "compile={jit_compile: false}",
+    "fit.epochs=1",
+)
+
+
+def check():
+    """`export/check.py` as a module."""
+    spec = importlib.util.spec_from_file_location("check", ROOT / "export" / "check.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", [path for path in ZOO if path.stem != "base"], ids=lambda path: path.stem)
+def test_from_yaml_to_servables(path, tmp_path):
+    run, models = tmp_path / "run", tmp_path / "models"
+    trained = training.train(path, run, FEW)
+    again, _ = training.load(run)
+    np.testing.assert_array_equal(weights(again), weights(trained))
+    result = training.evaluate(run, samples=3)
+    assert math.isfinite(result["reconstruction"]["mean"])
+    bounds = result["elbo"]["mean"], result["log_marginal"]["mean"]
+    assert all(map(math.isinf if type(trained.posterior).__name__ == "Deterministic" else math.isfinite, bounds))
+    assert len(training.plot(run)) == 3
+    for version in training.export(run, models).values():
+        for signature, output, _, difference in check().differences(version):
+            assert difference <= 1e-5, (signature, output)
+
+
+def test_each_names_its_paper():
+    for path in ZOO:
+        assert path.read_text().startswith("# ") and any(
+            year in path.read_text() for year in map(str, range(2006, 2026))
+        )
+
+
+def test_a_yaml_takes_over_what_its_base_says():
+    experiment, base = (config.read(ROOT / "configs" / "zoo" / f"{name}.yaml") for name in ("iwae", "base"))
+    assert experiment.objective == {"IWAE": {"samples": 5}}
+    assert experiment._replace(objective=base.objective) == base
