@@ -292,7 +292,7 @@ def test_conformance(parts, two_replicas, tmp_path):
             lambda context: array[rows[context.replica_id_in_sync_group]]
         )
 
-    step = tf.function(compiled.train_step, jit_compile=True)
+    step = tf.function(compiled.train_step, jit_compile=True, autograph=False)
     for _ in range(2):
         plain.train_step(data)
         step(data)

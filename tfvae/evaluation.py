@@ -103,11 +103,13 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
 
 
 def _over_batches(vae, function, data, seed, verbose):
-    """function(batch, seed int32 [2]) -> [K, B] over all batches: [K, N]; by XLA unless the VAE was compiled without.
+    """function(batch, seed int32 [2]) -> [K, B] over all batches: [K, N]; by XLA unless the VAE was compiled otherwise.
 
     Each example's noise follows from its index in the data.
     """
-    compiled = tf.function(function, jit_compile=vae.jit_compile if vae.compiled else True, reduce_retracing=False)
+    compiled = function
+    if not vae.run_eagerly:
+        compiled = tf.function(function, jit_compile=vae.jit_compile if vae.compiled else True)
     if not isinstance(data, tf.data.Dataset):
         data = tf.data.Dataset.from_tensor_slices(data).batch(100)
     count = int(data.cardinality())
