@@ -255,14 +255,14 @@ KEYWORDS = {
     "prior": members.PRIORS,
     "likelihood": members.LIKELIHOODS,
     "objective": members.OBJECTIVES,
-    "encoder": members.ENCODERS,
-    "decoder": members.DECODERS,
 }
 PARTS = {
     f"{keyword}-{name}": {keyword: make} | members.PARTNERS.get(f"{keyword}-{name}", {})
     for keyword, made in KEYWORDS.items()
     for name, make in made.items()
+    if f"{keyword}-{name}" not in ("prior-Hierarchical", "prior-SphericalUniform")  # they come with their posteriors
 }
+PARTS |= {f"networks-{n}": {"encoder": members.ENCODERS[n], "decoder": members.DECODERS[n]} for n in members.ENCODERS}
 
 
 def conforming(parts):

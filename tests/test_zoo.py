@@ -1,4 +1,4 @@
-"""Every yaml of the zoo trains, evaluates, is drawn, exported and read again, on a few digits."""
+"""Every yaml of the zoo, from training to servables, on a few digits; most of them are `slow`."""
 
 import importlib.util
 import math
@@ -31,7 +31,16 @@ def check():
     return module
 
 
-@pytest.mark.parametrize("path", [path for path in ZOO if path.stem != "base"], ids=lambda path: path.stem)
+QUICK = ("conditional_prior", "hyperspherical", "iaf", "two_layers", "wae_mmd")  # each asks something else of the rest
+
+
+def cases():
+    for path in ZOO:
+        if path.stem != "base":
+            yield pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("path", list(cases()))
 def test_from_yaml_to_servables(path, tmp_path):
     run, models = tmp_path / "run", tmp_path / "models"
     trained = training.train(path, run, FEW)

@@ -83,6 +83,8 @@ def evaluate(options):
     for name, note in notes.items():
         table.add_row(name, f"{result[name]['mean']:.2f}", f"{result[name]['standard_error']:.2f}", note)
     table.add_row("bits per dimension", f"{result['bits_per_dimension']:.3f}", "", "of log_marginal")
+    units = f"{result['active_units']} of {result['latent_units']}"
+    table.add_row("active units", units, "", "whose posterior mean varies by more than 0.01 over the data")
     Console().print(table)
     print(f"written: {os.path.join(options.run, 'evaluation.json')} ({result['seconds']} s)")
 

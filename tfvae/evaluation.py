@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvae import objectives, random
 
-__all__ = ["Estimate", "bits_per_dimension", "elbo_terms", "log_marginal"]
+__all__ = ["Estimate", "active_units", "bits_per_dimension", "elbo_terms", "log_marginal"]
 
 NUMBERS_AT_ONCE = 2**22  # decoded values that a chunk of samples may hold: 16 MB of float32
 
@@ -100,6 +100,28 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
         return (total - math.log(samples))[None]  # [1, B]
 
     return Estimate(_over_batches(vae, estimate, data, seed, verbose)[0])
+
+
+def active_units(vae, data, threshold=0.01, verbose=0):
+    """Which latent units tell examples apart: those whose posterior mean (or center) varies over the data.
+
+    Burda, Grosse and Salakhutdinov 2015, arXiv:1509.00519: the variance over x of E[z_j|x] is above 0.01.
+
+    Args:
+        vae: the model.
+        data: `tf.data` of batches as loaded, or an array `[N, ...]`; of a conditional VAE, of pairs, or a pair.
+        threshold: of the variance.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        bool `[n]`.
+    """
+
+    def centers(batch, key):
+        del key  # the posterior is not drawn from
+        return tf.transpose(vae.posterior.center(vae.given(batch)[1]))  # [n, B]
+
+    return np.var(_over_batches(vae, centers, data, 0, verbose), axis=1) > threshold
 
 
 def _over_batches(vae, function, data, seed, verbose):

@@ -96,6 +96,7 @@ def evaluate(run, split="test", samples=5000):
     vae, experiment = load(run)
     data = config.evaluation_data(experiment, split)
     start = time.perf_counter()
+    active = evaluation.active_units(vae, data)
     estimates = evaluation.elbo_terms(vae, data, ELBO_SAMPLES, verbose=1)
     estimates["log_marginal"] = evaluation.log_marginal(vae, data, samples, verbose=1)
     result = {
@@ -106,6 +107,7 @@ def evaluate(run, split="test", samples=5000):
         "seconds": round(time.perf_counter() - start, 1),
     }
     result |= {name: {"mean": e.mean, "standard_error": e.standard_error} for name, e in estimates.items()}
+    result |= {"active_units": int(active.sum()), "latent_units": len(active)}
     result["bits_per_dimension"] = evaluation.bits_per_dimension(
         estimates["log_marginal"].mean, vae.likelihood.event_shape
     )
