@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
     {"random", "replicas", "distributions", "networks", "flows", "data", "digits"},
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
-    {"checks"},
+    {"checks", "execution"},
     {"model"},
     {"evaluation", "figures", "callbacks", "serving"},
     {"config"},

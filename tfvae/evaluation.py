@@ -131,7 +131,7 @@ def _over_batches(vae, function, data, seed, verbose):
     """
     compiled = function
     if not vae.run_eagerly:
-        compiled = tf.function(function, jit_compile=vae.jit_compile if vae.compiled else True)
+        compiled = tf.function(function, jit_compile=vae.jit_compile)
     if not isinstance(data, tf.data.Dataset):
         data = tf.data.Dataset.from_tensor_slices(data).batch(100)
     count = int(data.cardinality())

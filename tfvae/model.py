@@ -1,9 +1,11 @@
 """VAE: a preprocessor, an encoder network, a posterior, a prior, a decoder network, a likelihood and an objective."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
-from tfvae import checks, random, replicas
+from tfvae import checks, execution, random, replicas
 from tfvae.distributions import over_rows
 from tfvae.objectives import ELBO
 
@@ -66,6 +68,7 @@ class VAE(keras.Model):
         self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "reconstruction", "kl")]
         self.batches = keras.metrics.Sum(name="batches")  # of this evaluation so far
         self._draws = 0
+        self._sizes = {}  # of the groups of steps that train and test function were made for
         checks.parts(self)
         if "seed" not in self.preprocessor._call_context_args:
             self.preprocessor._register_call_context_args("seed")
@@ -263,6 +266,9 @@ class VAE(keras.Model):
         """Trains, as `keras.Model.fit` does, after a look at the first batch of `x` and of `validation_data`. Arrays of
         a conditional VAE are x and y, the conditions.
 
+        Of `tf.data` groups of steps run as one program: as many as `compile(steps_per_execution=...)` says, or, where
+        that is 1, up to 100 unless a callback of one's own acts on batches. The numbers are those of single steps.
+
         Raises:
             ValueError: when shape, type or values of the data do not fit preprocessor and likelihood; it names both.
         """
@@ -273,13 +279,52 @@ class VAE(keras.Model):
         if self.compiled and not self.optimizer.built:  # else the first step would make variables, and be traced twice
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
-        return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
+        with self._steps_fused(x, args, kwargs):
+            return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Mean loss, elbo, reconstruction and kl, as `keras.Model.evaluate`; looks at the first batch as `fit` does."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # then `fit` has looked
-            checks.data(self, x, y)
-        return super().evaluate(x, y, *args, **kwargs)
+        if kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked, and says how many steps are fused
+            return super().evaluate(x, y, *args, **kwargs)
+        checks.data(self, x, y)
+        with self._steps_fused(x, args, kwargs):
+            return super().evaluate(x, y, *args, **kwargs)
+
+    @contextlib.contextmanager
+    def _steps_fused(self, x, args, kwargs):
+        """Sets `steps_per_execution` for a call of `fit` or `evaluate` with these arguments."""
+        asked = self.steps_per_execution
+        batch_size = args[0] if args else kwargs.get("batch_size")
+        callbacks = kwargs.get("callbacks") or ()
+        limits = [kwargs.get(name) for name in ("steps_per_epoch", "validation_steps", "steps")]
+        try:
+            if self.compiled:
+                callbacks = callbacks.callbacks if hasattr(callbacks, "callbacks") else callbacks
+                callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
+                self.steps_per_execution = execution.steps_to_fuse(self, x, batch_size, callbacks, limits)
+            yield
+        finally:
+            self.steps_per_execution = asked
+
+    def _resolve_auto_jit_compile(self):
+        """What `compile(jit_compile="auto")`, the default, means: XLA where it is faster."""
+        return execution.gains_from_xla(self)
+
+    def make_train_function(self, force=False):
+        """What `fit` runs: `execution.grouped` steps, or, where they cannot be grouped, those of Keras."""
+        self._make_function_of("train", force)
+
+    def make_test_function(self, force=False):
+        """What `evaluate` runs, as for `fit`."""
+        self._make_function_of("test", force)
+
+    def _make_function_of(self, mode, force):
+        step, size = getattr(self, f"{mode}_step"), int(self.steps_per_execution)
+        if not execution.fuses(self):
+            getattr(super(), f"make_{mode}_function")(force)
+        elif force or getattr(self, f"{mode}_function") is None or self._sizes.get(mode) != size:
+            setattr(self, f"{mode}_function", execution.grouped(self, step))
+            self._sizes[mode] = size
 
     def get_config(self):
         parts = {part: keras.saving.serialize_keras_object(getattr(self, part)) for part in PARTS}

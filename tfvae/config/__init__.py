@@ -62,7 +62,7 @@ class Data(typing.NamedTuple):
 class Compile(typing.NamedTuple):
     """The key `compile`: as for `keras.Model.compile`."""
 
-    jit_compile: bool = True
+    jit_compile: bool | typing.Literal["auto"] = "auto"
     steps_per_execution: int = 1
     run_eagerly: bool = False
 

@@ -1,0 +1,127 @@
+"""Groups of steps give the numbers of single steps."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import members
+from tests.models import dataset, small_images, small_vae, weights
+from tfvae import execution, networks
+
+
+def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
+    """Weights and logs of a VAE trained by groups of `size` steps."""
+    keras.utils.set_random_seed(0)
+    vae = small_vae(keras.optimizers.Adam(1e-2), compiled={"jit_compile": jit, "steps_per_execution": size})
+    data = dataset(small_images(23) if images is None else images, batch_size)
+    if size == 1:  # or it would be chosen
+        fit["callbacks"] = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]
+    history = vae.fit(data, validation_data=data, epochs=epochs, verbose=0, **fit).history
+    return weights(vae), history, int(vae.optimizer.iterations)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("count", [20, 23])  # four batches, or five, the last of them of three
+def test_groups_give_the_numbers_of_single_steps(jit, count):
+    single, logs, steps = fitted(small_images(count), jit=jit)
+    for size in (3, 100):
+        grouped, other, same = fitted(small_images(count), jit=jit, size=size)
+        assert steps == same == 2 * -(-count // 5)
+        np.testing.assert_allclose(grouped, single, atol=1e-6)
+        for name, values in logs.items():
+            np.testing.assert_allclose(other[name], values, rtol=1e-5)
+
+
+def test_batches_of_any_sizes_in_any_order():
+    images = small_images(30)
+    sizes = [4, 4, 7, 4, 4, 4, 2, 1]
+    parts = np.split(images, np.cumsum(sizes)[:-1])
+
+    def batches():
+        yield from parts
+
+    data = tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec([None, *members.IMAGE], tf.uint8))
+    data = data.apply(tf.data.experimental.assert_cardinality(len(sizes)))
+    found = []
+    for size in (1, 4, 100):
+        keras.utils.set_random_seed(0)
+        vae = small_vae(keras.optimizers.SGD(1e-2), compiled={"steps_per_execution": size, "jit_compile": False})
+        vae.fit(data, verbose=0, callbacks=[EachBatch()] if size == 1 else None)
+        assert int(vae.optimizer.iterations) == len(sizes)
+        found.append(weights(vae))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-6)
+
+
+class EachBatch(keras.callbacks.Callback):
+    seen = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += 1
+
+
+def test_what_is_chosen_unasked():
+    vae, images = small_vae(), small_images(23)
+    data = dataset(images, 5)
+
+    def chosen(*arguments, **more):
+        return execution.steps_to_fuse(vae, *arguments, **more)
+
+    assert chosen(data) == chosen(images) == execution.MOST_STEPS
+    assert chosen(data, callbacks=[EachBatch()]) == 1
+    assert chosen(data, callbacks=[keras.callbacks.LambdaCallback(on_batch_end=lambda *a: None)]) == 1
+    assert chosen(data, callbacks=[keras.callbacks.TensorBoard(update_freq=10)]) == 1
+    assert chosen(data, callbacks=[keras.callbacks.EarlyStopping(), keras.callbacks.TerminateOnNaN()]) > 1
+    assert chosen(data, limits=(250, None)) == 50 and chosen(data, limits=(250, 15)) == 5
+    assert chosen(iter([images])) == 1
+    assert chosen(dataset(np.zeros((3, 2**23, 1, 1), np.uint8), 3)) == 1
+    vae.compile(steps_per_execution=7)
+    assert chosen(data) == 7
+    vae.compile(run_eagerly=True)
+    assert chosen(data) == 1
+
+
+def test_a_callback_of_ones_own_sees_each_batch():
+    counting = EachBatch()
+    small_vae().fit(dataset(small_images(23), 5), verbose=0, callbacks=[counting])
+    assert counting.seen == 5
+
+
+def test_limited_steps_are_kept():
+    data = dataset(small_images(23), 5).repeat()
+    vae = small_vae()
+    vae.fit(data, steps_per_epoch=6, epochs=2, validation_data=data, validation_steps=4, verbose=0)
+    assert int(vae.optimizer.iterations) == 12 and float(vae.batches.result()) == 4
+    assert vae.steps_per_execution == 1
+
+
+def test_schedules_gradient_accumulation_and_mixed_precision_in_groups():
+    def trained(size):
+        keras.utils.set_random_seed(0)
+        rate = keras.optimizers.schedules.CosineDecay(0.05, 8)
+        optimizer = keras.optimizers.AdamW(
+            rate, gradient_accumulation_steps=2, clipnorm=1.0, ema_momentum=0.9, use_ema=True
+        )
+        vae = small_vae(optimizer, compiled={"steps_per_execution": size, "jit_compile": True})
+        vae.fit(dataset(small_images(20), 5), epochs=2, verbose=0, callbacks=[EachBatch()])
+        return weights(vae)
+
+    np.testing.assert_allclose(trained(3), trained(1), atol=1e-5)
+
+
+def test_a_run_goes_on_in_the_middle_of_a_group():
+    """Six steps in groups of four, saved after three: the same as at once."""
+    images = small_images(30)
+    whole, parts = (small_vae(seed=3, compiled={"steps_per_execution": 4}) for _ in range(2))
+    parts.set_weights(whole.get_weights())
+    whole.fit(dataset(images, 5), verbose=0)
+    parts.fit(dataset(images[:15], 5), verbose=0)
+    parts.fit(dataset(images[15:], 5), verbose=0)
+    np.testing.assert_allclose(weights(parts), weights(whole), atol=1e-6)
+
+
+def test_xla_where_it_helps():
+    assert small_vae().jit_compile
+    assert not small_vae(encoder=networks.conv(members.IMAGE, [4])).jit_compile
+    assert small_vae(encoder=networks.conv(members.IMAGE, [4]), compiled={"jit_compile": True}).jit_compile
