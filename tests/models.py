@@ -13,7 +13,7 @@ from tfvae import distributions, networks, posteriors, preprocessing, priors
 
 
 def small_vae(optimizer=None, seed=0, compiled=None, **parts):
-    """A VAE of images [8, 8, 1]; `parts` replace its own, `compiled` are arguments of `compile`."""
+    """A VAE of images [8, 8, 1]; `parts` replace its own, `compiled` are arguments of `compile`, without XLA."""
     defaults = {
         "encoder": lambda: networks.mlp(members.IMAGE, [16], "tanh"),
         "posterior": members.POSTERIORS["DiagonalNormal"],
@@ -24,7 +24,7 @@ def small_vae(optimizer=None, seed=0, compiled=None, **parts):
     }
     made = {name: parts.pop(name) if name in parts else make() for name, make in defaults.items()}
     vae = tfvae.VAE(**made, **parts, seed=seed)
-    vae.compile(optimizer or keras.optimizers.Adam(1e-2), **(compiled or {}))
+    vae.compile(optimizer or keras.optimizers.Adam(1e-2), **{"jit_compile": False} | (compiled or {}))
     return vae
 
 

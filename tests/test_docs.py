@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
@@ -25,6 +27,7 @@ def test_every_link_leads_somewhere():
             assert (DOCS / path).exists(), f"{page.name}: {path}"
 
 
+@pytest.mark.slow
 def test_a_likelihood_of_ones_own_trains_and_is_exported(tmp_path):
     text = (DOCS / "own_likelihood.md").read_text()
     (module,), (config,) = (re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("python", "yaml"))

@@ -121,7 +121,12 @@ def test_a_run_goes_on_in_the_middle_of_a_group():
     np.testing.assert_allclose(weights(parts), weights(whole), atol=1e-6)
 
 
-def test_xla_where_it_helps():
-    assert small_vae().jit_compile
-    assert not small_vae(encoder=networks.conv(members.IMAGE, [4])).jit_compile
-    assert small_vae(encoder=networks.conv(members.IMAGE, [4]), compiled={"jit_compile": True}).jit_compile
+def test_xla_where_it_helps(two_replicas):
+    def chosen(jit_compile, **parts):
+        return small_vae(compiled={"jit_compile": jit_compile}, **parts).jit_compile
+
+    assert chosen("auto") and not chosen(False)
+    assert not chosen("auto", encoder=networks.conv(members.IMAGE, [4]))
+    assert chosen(True, encoder=networks.conv(members.IMAGE, [4]))
+    with two_replicas.scope():
+        assert not chosen("auto")

@@ -24,8 +24,8 @@ CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.
 def gains_from_xla(vae):
     """Whether XLA makes the VAE faster: but on a CPU with convolutions, for which TensorFlow has better kernels."""
     layers = list(vae._flatten_layers())
-    if not all(layer.supports_jit for layer in layers):
-        return False
+    if not all(layer.supports_jit for layer in layers) or vae.distribute_strategy.num_replicas_in_sync > 1:
+        return False  # a program that XLA compiles cannot reach from one replica to another
     return bool(tf.config.list_physical_devices("GPU")) or not any(isinstance(layer, CONVOLUTIONS) for layer in layers)
 
 
@@ -96,7 +96,7 @@ def grouped(vae, step):
         done, logs = 0, None
         while done < size:
             try:
-                batches, count, other = _collect(iterator, size, size - done)
+                batches, count, other = _collect(iterator, size, tf.constant(size - done))
             except tf.errors.OutOfRangeError:
                 if logs is None:
                     raise
