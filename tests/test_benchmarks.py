@@ -1,0 +1,102 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import images, peers, results, scaling, tasks
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def measured(peer, *values, task="training"):
+    return [{"task": task, "peer": peer, "row": peer, "figures": {"images/s": v, "loss": 1.0}} for v in values]
+
+
+def failed(peer):
+    return {"task": "training", "peer": peer, "row": peer, "error": "ValueError: no"}
+
+
+def test_figures_are_medians_and_ratios_those_of_medians():
+    summary = results.summarise(measured("tfvae", 30, 10, 20) + measured("keras_fit", 5, 4, 6))["training"]
+    assert summary["tfvae"]["figures"] == {"images/s": 20, "loss": 1.0}
+    assert list(summary["tfvae"]["figures"]) == ["images/s", "loss"]
+    assert (summary["tfvae"]["low"], summary["tfvae"]["high"]) == (10, 30)
+    assert (summary["tfvae"]["ratio"], summary["keras_fit"]["ratio"]) == (1, 4)
+
+
+def test_figures_that_were_lost_in_the_noise_do_not_count():
+    summary = results.summarise(measured("tfvae", 30, None, 20) + measured("jax_scan", None))["training"]
+    assert summary["tfvae"]["figures"]["images/s"] == 25
+    assert summary["jax_scan"]["figures"]["images/s"] is None and summary["jax_scan"]["ratio"] is None
+
+
+def test_peers_that_are_missing_or_fail_are_named():
+    summary = results.summarise(
+        [*measured("tfvae", 2), failed("keras_fit"), *measured("torch_eager", 1), failed("torch_eager")]
+    )
+    text = results.markdown(summary, {"jax_scan": ["jax", "optax"]}, "Medians.")
+    assert "left out: jax_scan, which needs jax, optax" in text
+    assert "| keras_fit | ? | failed | ? | ? |" in text
+    assert "failed: keras_fit, training, 1 of 1 runs: ValueError: no" in text
+    assert "| torch_eager | 1 | 1 - 1 | 1 | 2 |" in text
+    assert "failed: torch_eager, training, 1 of 2 runs: ValueError: no" in text
+
+
+def test_absent_packages_are_found(monkeypatch):
+    monkeypatch.setitem(peers.PEERS, "tfvae", peers.PEERS["tfvae"]._replace(packages=("tfvae", "no_such_package")))
+    assert peers.absent("tfvae") == ["no_such_package"] and peers.absent("keras_fit") == []
+
+
+def test_peers_take_turns():
+    jobs = list(command._jobs({"training": {"count": 1}}, ["tfvae", "keras_fit"], runs=2))
+    assert [(job["run"], job["peer"]) for job in jobs] == [
+        (1, "tfvae"),
+        (1, "keras_fit"),
+        (2, "tfvae"),
+        (2, "keras_fit"),
+    ]
+
+
+def test_only_those_who_can_take_part():
+    assert all(set(task.peers) <= set(peers.PEERS) for task in tasks.TASKS.values())
+    assert not list(command._jobs({"scaling": {"count": 8}}, ["keras_fit"], runs=1))
+
+
+def test_a_worker_that_fails_is_a_measurement_with_its_last_line():
+    job = {"task": "training", "peer": "nobody", "row": "nobody", "settings": {}}
+    assert command._measure(job, "images.npz", threads=1)["error"] == "KeyError: 'nobody'"
+
+
+def test_scaling_varies_one_setting_at_a_time(tmp_path):
+    settings = {"count": 80, "epochs": 2}
+    points = list(scaling.points(settings))
+    assert points[0] == ("images: 10", "count", 10, {"count": 10, "epochs": 2})
+    assert points[-1] == ("width of the layers: 800", "width", 800, {"count": 20, "epochs": 2, "width": 800})
+    rows = {row: {"figures": {"seconds of an epoch": 1.0}} for row, *_ in points}
+    rows["images: 10"]["figures"] = {}  # failed
+    scaling.draw(rows, settings, tmp_path / "scaling.png")
+    assert (tmp_path / "scaling.png").stat().st_size > 1000
+
+
+def test_images_are_those_of_the_digits_or_of_a_folder(tmp_path):
+    assert images.read()["train"].shape == (10_000, 28, 28)
+    with pytest.raises(ValueError, match="does not hold train-images"):
+        images.read(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_command_runs(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--out", str(tmp_path)]
+    command += ["--only", "training", "--peers", "tfvae,keras_fit"]
+    environment = {k: v for k, v in os.environ.items() if k != "TFVAE_MNIST"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Training an MLP" in done.stdout and "tfvae / peer" in done.stdout
+    assert "| keras_fit |" in (tmp_path / "results.md").read_text()
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert [m["peer"] for m in found["measurements"]] == ["tfvae", "keras_fit"]
+    assert all(len(m["figures"]) == 2 for m in found["measurements"])
