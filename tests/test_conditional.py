@@ -100,7 +100,7 @@ def test_two_replicas_give_the_weights_of_one(two_replicas):
     np.testing.assert_allclose(*map(fitted, (tf.distribute.get_strategy(), two_replicas)), atol=1e-6)
 
 
-@pytest.mark.parametrize("network", ["conv", "resnet", "gated_mlp"])
+@pytest.mark.parametrize("network", ["conv", "gated_mlp", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_other_networks(network):
     vae = conditional(
         encoder=members.ENCODERS[network](condition_size=K), decoder=members.DECODERS[network](condition_size=K)

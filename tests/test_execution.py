@@ -21,7 +21,7 @@ def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
     return weights(vae), history, int(vae.optimizer.iterations)
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("count", [20, 23])  # four batches, or five, the last of them of three
 def test_groups_give_the_numbers_of_single_steps(jit, count):
     single, logs, steps = fitted(small_images(count), jit=jit)
@@ -33,6 +33,7 @@ def test_groups_give_the_numbers_of_single_steps(jit, count):
             np.testing.assert_allclose(other[name], values, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_batches_of_any_sizes_in_any_order():
     images = small_images(30)
     sizes = [4, 4, 7, 4, 4, 4, 2, 1]
@@ -96,6 +97,7 @@ def test_limited_steps_are_kept():
     assert vae.steps_per_execution == 1
 
 
+@pytest.mark.slow
 def test_schedules_gradient_accumulation_and_mixed_precision_in_groups():
     def trained(size):
         keras.utils.set_random_seed(0)
