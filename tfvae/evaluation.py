@@ -88,20 +88,15 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
         x, posterior, prior, decode = vae.given(batch)
         at_once = max(1, min(samples, NUMBERS_AT_ONCE // (x.shape[0] * math.prod(x.shape[1:]))))
 
-        def draw(count, index):
-            return posterior.experimental_sample_and_log_prob(count, seed=random.fold(key, index))  # [S, B, n], [S, B]
-
-        def log_sum(z, log_q):  # log sum of the weights of these samples, [B]
-            return tf.reduce_logsumexp(decode(z).log_prob(x) + prior.log_prob(z) - log_q, axis=0)
-
-        def add(index, total, z, log_q):
-            total = tf.reduce_logsumexp(tf.stack([total, log_sum(z, log_q)]), axis=0)
-            return index + 1, total, *draw(at_once, index + 1)  # drawn a turn ahead: else XLA draws it for each use
+        def log_sum(count, index):  # log sum of the weights of this many samples, [B]
+            z, log_q = posterior.experimental_sample_and_log_prob(count, seed=random.fold(key, index))  # [S, B, n]
+            log_weight = decode(z).log_prob(x) + prior.log_prob(z) - log_q  # [S, B]
+            return tf.reduce_logsumexp(log_weight, axis=0)
 
         chunks, rest = divmod(samples, at_once)
-        total = log_sum(*draw(rest, chunks)) if rest else tf.fill([x.shape[0]], -math.inf)
-        start = tf.constant(0), total, *draw(at_once, 0)
-        _, total, _, _ = tf.while_loop(lambda index, *_: index < chunks, add, start)
+        total = log_sum(rest, chunks) if rest else tf.fill([x.shape[0]], -math.inf)
+        for index in tf.range(chunks):
+            total = tf.reduce_logsumexp(tf.stack([total, log_sum(at_once, index)]), axis=0)
         return (total - math.log(samples))[None]  # [1, B]
 
     return Estimate(_over_batches(vae, estimate, data, seed, verbose)[0])
