@@ -66,11 +66,11 @@ def linear_gaussian():
     )
     precision = 1 + (loading**2).sum(axis=0) / s**2  # of the posterior, [2]
     to_mean = loading / s**2 / precision  # [4, 2]
-    raw_scale = 7 * np.arctanh(-0.5 * np.log(precision) / 7)
+    raw_variance = 14 * np.arctanh(-0.5 * np.log(precision) / 7)
     vae.encoder.set_weights([np.eye(4), np.zeros(4)])
     vae.decoder.set_weights([np.eye(2), np.zeros(2)])
     kernel = np.concatenate([to_mean, np.zeros((4, 2))], axis=1)
-    vae.posterior.set_weights([kernel, np.concatenate([-shift @ to_mean, raw_scale])])
+    vae.posterior.set_weights([kernel, np.concatenate([-shift @ to_mean, raw_variance])])
     vae.likelihood.set_weights([loading.T, shift])
     x = (rng.normal(size=(30, 2)) @ loading.T + shift + s * rng.normal(size=(30, 4))).astype(np.float32)
     covariance = loading @ loading.T + s**2 * np.eye(4)

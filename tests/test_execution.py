@@ -64,19 +64,20 @@ class EachBatch(keras.callbacks.Callback):
 
 def test_what_is_chosen_unasked():
     vae, images = small_vae(), small_images(23)
-    data = dataset(images, 5)
+    data = images[:5]
 
     def chosen(*arguments, **more):
         return execution.steps_to_fuse(vae, *arguments, **more)
 
-    assert chosen(data) == chosen(images) == execution.MOST_STEPS
+    assert chosen(data) == chosen(images, 32) == execution.MOST_STEPS
     assert chosen(data, callbacks=[EachBatch()]) == 1
     assert chosen(data, callbacks=[keras.callbacks.LambdaCallback(on_batch_end=lambda *a: None)]) == 1
     assert chosen(data, callbacks=[keras.callbacks.TensorBoard(update_freq=10)]) == 1
     assert chosen(data, callbacks=[keras.callbacks.EarlyStopping(), keras.callbacks.TerminateOnNaN()]) > 1
     assert chosen(data, limits=(250, None)) == 50 and chosen(data, limits=(250, 15)) == 5
-    assert chosen(iter([images])) == 1
-    assert chosen(dataset(np.zeros((3, 2**23, 1, 1), np.uint8), 3)) == 1
+    assert chosen(None) == 1
+    assert chosen(np.zeros((3, 2**23, 1, 1), np.uint8)) == 1
+    assert chosen(np.zeros((1, 2**16, 1, 1), np.uint8), 2**8) == 2
     vae.compile(steps_per_execution=7)
     assert chosen(data) == 7
     vae.compile(run_eagerly=True)
@@ -87,6 +88,29 @@ def test_a_callback_of_ones_own_sees_each_batch():
     counting = EachBatch()
     small_vae().fit(dataset(small_images(23), 5), verbose=0, callbacks=[counting])
     assert counting.seen == 5
+
+
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_prediction_in_groups_is_that_of_the_model(jit):
+    vae, images = small_vae(compiled={"jit_compile": jit}), small_images(23)
+    expected = vae(images)
+    for data in (dataset(images, 5), images):
+        np.testing.assert_allclose(vae.predict(data, verbose=0), expected, atol=1e-6)
+    np.testing.assert_allclose(vae.predict(images, batch_size=4, steps=3, verbose=0), expected[:12], atol=1e-6)
+    assert vae.steps_per_execution == 1
+
+
+def test_the_first_batch_is_read_once_before_training():
+    images, read = small_images(20), []
+
+    def batches():
+        for start in range(0, 20, 5):
+            read.append(start)
+            yield images[start : start + 5]
+
+    data = tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec([5, *members.IMAGE], tf.uint8))
+    small_vae().fit(data.apply(tf.data.experimental.assert_cardinality(4)), verbose=0)
+    assert read == [0, *range(0, 20, 5)]
 
 
 def test_limited_steps_are_kept():

@@ -104,7 +104,11 @@ def event(vae, x, loaded):
 
 
 def data(vae, x, y=None):
-    """ValueError when the first batch of a data set or array does not fit; other kinds may be read but once."""
+    """The first batch of a data set, or examples of an array, as loaded; None of other kinds, which may be read but once.
+
+    Raises:
+        ValueError: when they do not fit.
+    """
     if isinstance(x, tf.data.Dataset):
         first = next(iter(x.take(1)), None)
         if first is None:
@@ -113,7 +117,7 @@ def data(vae, x, y=None):
     elif hasattr(x, "shape"):
         first = x[:EXAMPLES] if y is None else (x[:EXAMPLES], y[:EXAMPLES])
     else:
-        return
+        return None
     if vae.condition_size:
         conditions(vae, pair(vae, first)[1])
     loaded, condition = vae.split(first)
@@ -124,6 +128,7 @@ def data(vae, x, y=None):
     _support(event_, vae.likelihood, "likelihood", "models", f", through {type(vae.preprocessor).__name__},")
     if condition is not None and not tf.reduce_all(tf.math.is_finite(condition)):
         raise ValueError("the data has conditions that are not finite")
+    return first
 
 
 def _support(values, part, kind, verb, how=""):

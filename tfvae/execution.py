@@ -11,7 +11,7 @@ import math
 import keras
 import tensorflow as tf
 
-__all__ = ["fuses", "gains_from_xla", "grouped", "steps_to_fuse"]
+__all__ = ["fuses", "gains_from_xla", "grouped", "joined", "steps_to_fuse"]
 
 MOST_STEPS = 100  # of a group: beyond, nothing is gained
 MOST_BYTES = 2**25  # of a group's data
@@ -34,28 +34,23 @@ def fuses(vae):
     return not vae.run_eagerly and vae.distribute_strategy.num_replicas_in_sync == 1
 
 
-def steps_to_fuse(vae, data, batch_size=None, callbacks=(), limits=()):
+def steps_to_fuse(vae, first, batch_size=None, callbacks=(), limits=()):
     """`steps_per_execution` for `fit`: what the user asked for, or, where that is Keras' 1, what is safe and fast.
 
     A callback of the user's own that acts on batches sees each of them.
 
     Args:
         vae: compiled.
-        data: `tf.data` of batches, or an array; other kinds are not grouped unasked.
-        batch_size: of an array; Keras' 32 unless given.
+        first: a batch of the data, or None where it is not known: then nothing is grouped unasked.
+        batch_size: where it is not that of `first`.
         callbacks: of `fit`.
         limits: `steps_per_epoch` and `validation_steps`, or None: groups must divide them.
     """
     asked = int(vae.steps_per_execution)
-    if asked > 1 or not fuses(vae) or any(map(_acts_on_batches, callbacks)):
+    if asked > 1 or first is None or not fuses(vae) or any(map(_acts_on_batches, callbacks)):
         return asked
-    if isinstance(data, tf.data.Dataset):
-        first = next(iter(data.take(1)), ())
-    elif hasattr(data, "shape"):
-        first = data[: batch_size or 32]
-    else:
-        return asked
-    size = sum(tf.convert_to_tensor(part).dtype.size * int(tf.size(part)) for part in tf.nest.flatten(first))
+    parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(first)]
+    size = sum(part.dtype.size * math.prod(part.shape[1:]) for part in parts) * (batch_size or len(parts[0]))
     most = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size)))
     limit = math.gcd(*(limit or 0 for limit in limits))
     return most if not limit else max(n for n in range(1, most + 1) if limit % n == 0)
@@ -107,6 +102,12 @@ def grouped(vae, step):
         return logs
 
     return function
+
+
+def joined(vae, step):
+    """-> function(batches): `step` of a list of batches joined to one; what Keras calls a predict function."""
+    run = tf.function(step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
+    return lambda batches: run(tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *batches))
 
 
 @tf.function(autograph=False)

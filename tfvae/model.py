@@ -272,36 +272,43 @@ class VAE(keras.Model):
         Raises:
             ValueError: when shape, type or values of the data do not fit preprocessor and likelihood; it names both.
         """
-        checks.data(self, x, y)
+        first = checks.data(self, x, y)
         checks.data(self, *(validation_data if isinstance(validation_data, tuple) else (validation_data,)))
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # Keras cannot, and warns
         if self.compiled and not self.optimizer.built:  # else the first step would make variables, and be traced twice
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
-        with self._steps_fused(x, args, kwargs):
+        with self._steps_fused(x, first, args, kwargs):
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Mean loss, elbo, reconstruction and kl, as `keras.Model.evaluate`; looks at the first batch as `fit` does."""
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked, and says how many steps are fused
             return super().evaluate(x, y, *args, **kwargs)
-        checks.data(self, x, y)
-        with self._steps_fused(x, args, kwargs):
+        first = checks.data(self, x, y)
+        with self._steps_fused(x, first, args, kwargs):
             return super().evaluate(x, y, *args, **kwargs)
 
+    def predict(self, x, *args, **kwargs):
+        """Reconstructions of all of x, `[N, *event]`, as `keras.Model.predict` gives what `call` does."""
+        with self._steps_fused(x, checks.data(self, x), args, kwargs):
+            return super().predict(x, *args, **kwargs)
+
     @contextlib.contextmanager
-    def _steps_fused(self, x, args, kwargs):
-        """Sets `steps_per_execution` for a call of `fit` or `evaluate` with these arguments."""
+    def _steps_fused(self, x, first, args, kwargs):
+        """Sets `steps_per_execution` for a call of `fit`, `evaluate` or `predict` with these arguments."""
         asked = self.steps_per_execution
-        batch_size = args[0] if args else kwargs.get("batch_size")
+        batch_size = None
+        if not isinstance(x, tf.data.Dataset):
+            batch_size = (args[0] if args else kwargs.get("batch_size")) or 32  # Keras' own
         callbacks = kwargs.get("callbacks") or ()
         limits = [kwargs.get(name) for name in ("steps_per_epoch", "validation_steps", "steps")]
         try:
-            if self.compiled:
+            if first is not None:
                 callbacks = callbacks.callbacks if hasattr(callbacks, "callbacks") else callbacks
                 callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
-                self.steps_per_execution = execution.steps_to_fuse(self, x, batch_size, callbacks, limits)
+                self.steps_per_execution = execution.steps_to_fuse(self, first, batch_size, callbacks, limits)
             yield
         finally:
             self.steps_per_execution = asked
@@ -317,6 +324,13 @@ class VAE(keras.Model):
     def make_test_function(self, force=False):
         """What `evaluate` runs, as for `fit`."""
         self._make_function_of("test", force)
+
+    def make_predict_function(self, force=False):
+        """What `predict` runs: batches joined to one, or, where steps cannot be grouped, Keras' own."""
+        if not execution.fuses(self):
+            super().make_predict_function(force)
+        elif force or self.predict_function is None:
+            self.predict_function = execution.joined(self, self.predict_step)
 
     def _make_function_of(self, mode, force):
         step, size = getattr(self, f"{mode}_step"), int(self.steps_per_execution)

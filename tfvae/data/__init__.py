@@ -14,6 +14,8 @@ from tfvae.data import sources
 
 __all__ = ["load"]
 
+AT_ONCE = 16  # batches that are gathered from memory in one go
+
 
 class Part(NamedTuple):
     """Examples start..stop-1 of a split."""
@@ -76,10 +78,7 @@ def load(
     if in_memory:
         dataset = _held(_read(source, parts, binary, count), batch_size, count, shuffle, seed)
     else:
-        dataset = _streamed(source, parts, binary, batch_size, shuffle, seed, in_order=binarize == "static")
-    batch = None if count % batch_size else batch_size
-    shapes = [[batch, *source.shape], [batch, source.condition_size]][: 2 if names else 1]
-    dataset = dataset.map(lambda *arrays: _example(*map(tf.ensure_shape, arrays, shapes)))
+        dataset = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size))).prefetch(2)
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread makes the end of an iterator wait for up to half a second
@@ -144,23 +143,28 @@ def _read(source, parts, binary, count):
 
 
 def _held(arrays, batch_size, count, shuffle, seed):
-    """Batches of arrays in memory; their order is drawn by seed and epoch, and nothing but a batch is copied."""
+    """Batches of arrays in memory; their order is drawn by seed and epoch, and no more than some batches are copied."""
     tensors = tuple(tf.convert_to_tensor(array) for array in arrays)
+    whole = count // batch_size  # batches
     with tf.init_scope():
         epoch = tf.Variable(-1, dtype=tf.int64, trainable=False)
 
     def batches(_):
-        if not shuffle:
-            return index.map(lambda i: tuple(t[i * batch_size : (i + 1) * batch_size] for t in tensors))
-        step = random.seed(seed, random.Stream.DATA, epoch.assign_add(1))
-        order = tf.random.experimental.stateless_shuffle(tf.range(count), step)
-        return index.map(lambda i: tuple(tf.gather(t, order[i * batch_size : (i + 1) * batch_size]) for t in tensors))
+        order = tf.range(count)
+        if shuffle:
+            order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed % 2**63, epoch.assign_add(1)]))
+        rows = tf.reshape(order[: whole * batch_size], [whole, batch_size])
+        groups = tf.data.Dataset.range(-(-whole // AT_ONCE)).map(lambda i: read(rows[i * AT_ONCE : (i + 1) * AT_ONCE]))
+        rest = tf.data.Dataset.from_tensors(order[whole * batch_size :]).map(read)
+        return groups.unbatch().concatenate(rest) if count % batch_size else groups.unbatch()
 
-    index = tf.data.Dataset.range(-(-count // batch_size))
+    def read(rows):
+        return _example(*(tf.gather(tensor, rows) for tensor in tensors))
+
     return tf.data.Dataset.range(1).flat_map(batches)
 
 
-def _streamed(source, parts, binary, batch_size, shuffle, seed, in_order):
+def _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order):
     """Batches read as they are wanted; with `in_order` from files in order, so that each example's place is known."""
     shuffle = (seed % 2**31) + 1 if shuffle else 0  # tf.data takes 0 for no seed
     buffer = max(1, min(10_000, 2**28 // int(np.prod(source.shape) * source.dtype.itemsize)))
@@ -173,4 +177,6 @@ def _streamed(source, parts, binary, batch_size, shuffle, seed, in_order):
         dataset = examples if dataset is None else dataset.concatenate(examples)
     if shuffle:
         dataset = dataset.shuffle(buffer, shuffle, reshuffle_each_iteration=True)
-    return dataset.batch(batch_size)
+    batch = None if count % batch_size else batch_size
+    shapes = [[batch, *source.shape], [batch, source.condition_size]]
+    return dataset.batch(batch_size).map(lambda *arrays: _example(*map(tf.ensure_shape, arrays, shapes[: len(arrays)])))

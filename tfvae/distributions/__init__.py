@@ -3,6 +3,7 @@
 from tfvae.distributions.families import (
     MOMENT_DRAWS,
     Ancestral,
+    Bernoulli,
     Categorical,
     Flow,
     MultivariateNormalDiag,
@@ -16,6 +17,7 @@ from tfvae.distributions.protocols import Conditional, Prior, as_shape, bent, bo
 __all__ = [
     "MOMENT_DRAWS",
     "Ancestral",
+    "Bernoulli",
     "Categorical",
     "Conditional",
     "Flow",

@@ -9,6 +9,7 @@ from tfvae import random
 
 __all__ = [
     "Ancestral",
+    "Bernoulli",
     "Categorical",
     "Flow",
     "MultivariateNormalDiag",
@@ -46,6 +47,24 @@ class MultivariateNormalDiag(_FromNoise, tfp.distributions.MultivariateNormalDia
 
 class MultivariateNormalTriL(_FromNoise, tfp.distributions.MultivariateNormalTriL):
     """TFP's normal with a triangular scale; its samples follow the rules of `tfvae.random`."""
+
+
+class Bernoulli(tfp.distributions.Independent):
+    """TFP's Bernoulli with independent components, float32, logits `[..., *event]`.
+
+    Its log_prob takes one softplus where TFP's takes two, and guards against no products of 0 and infinity, which
+    finite logits do not make; it goes along a flat event, as loops along small axes are slow.
+    """
+
+    def __init__(self, logits, event_rank):
+        super().__init__(tfp.distributions.Bernoulli(logits=logits, dtype=tf.float32), event_rank)
+
+    def _log_prob(self, x):
+        x, logits = (self._flat(tf.cast(t, tf.float32)) for t in (x, self.distribution.logits))
+        return tf.reduce_sum(x * logits - tf.math.softplus(logits), axis=-1)
+
+    def _flat(self, t):  # [..., *event] -> [..., m]
+        return tf.reshape(t, tf.concat([tf.shape(t)[: t.shape.rank - self.event_shape.rank], [-1]], axis=0))
 
 
 class Point(tfp.distributions.VectorDeterministic):

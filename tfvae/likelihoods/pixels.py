@@ -26,7 +26,7 @@ class Bernoulli(distributions.Conditional):
     domain = "0 and 1 (grey pixels become so through preprocessing.Binarize)"
 
     def distribution(self, logits):  # [..., *event]
-        return tfd.Independent(tfd.Bernoulli(logits=logits, dtype=tf.float32), len(self.event_shape))
+        return distributions.Bernoulli(logits, len(self.event_shape))
 
     def support(self, x):
         return (x == 0) | (x == 1)
