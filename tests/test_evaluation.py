@@ -63,3 +63,12 @@ def test_nothing_to_evaluate():
         evaluation.log_marginal(small_vae(), dataset(small_images(), 5).take(0))
     with pytest.raises(ValueError, match="samples must be 1 or more"):
         evaluation.log_marginal(small_vae(), small_images(), samples=0)
+
+
+def test_programs_are_kept_and_see_new_weights():
+    vae, images = small_vae(), small_images(6)
+    first = evaluation.log_marginal(vae, images, samples=5).values
+    (program,) = vae.programs.values()
+    vae.set_weights([0.5 * w for w in vae.get_weights()])
+    second = evaluation.log_marginal(vae, images, samples=5).values
+    assert list(vae.programs.values()) == [program] and not np.allclose(first, second)

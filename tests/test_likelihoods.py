@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tests import members
-from tfvae import likelihoods, preprocessing, priors
+from tfvae import distributions, likelihoods, preprocessing, priors
 from tfvae.likelihoods import pixels
 
 IMAGE = (4, 4, 3)
@@ -187,3 +188,17 @@ def test_classes_start_at_a_mean(classes):
 def test_impossible_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("event", [(5,), (4, 4, 1), (7, 5, 3)])
+def test_bernoulli_is_tfps(event):
+    rng = np.random.default_rng(0)
+    logits = tf.constant(rng.normal(size=(3, 4, *event)) * 10 ** rng.uniform(-3, 2.5, size=(3, 4, *event)), tf.float32)
+    x = tf.constant(rng.integers(0, 2, (4, *event)), tf.float32)
+    ours = distributions.Bernoulli(logits, len(event))
+    theirs = tfd.Independent(tfd.Bernoulli(logits=tf.cast(logits, tf.float64), dtype=tf.float64), len(event))
+    value, gradient = tfp.math.value_and_gradient(lambda v: distributions.Bernoulli(v, len(event)).log_prob(x), logits)
+    np.testing.assert_allclose(value, theirs.log_prob(tf.cast(x, tf.float64)), rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(gradient, x - tf.sigmoid(logits), atol=1e-6)
+    assert ours.batch_shape == (3, 4) and ours.event_shape == event
+    np.testing.assert_allclose(ours.mean(), theirs.mean(), atol=1e-6)

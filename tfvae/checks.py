@@ -104,7 +104,7 @@ def event(vae, x, loaded):
 
 
 def data(vae, x, y=None):
-    """The first batch of a data set, or examples of an array, as loaded; None of other kinds, which may be read but once.
+    """The first batch of a data set, or examples of an array, as loaded; None of kinds that may be read but once.
 
     Raises:
         ValueError: when they do not fit.

@@ -1,5 +1,6 @@
 """Evaluation in nats: the ELBO's terms, and an estimate of the evidence log p(x) that the ELBO bounds."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import objectives, random
+from tfvae.data import without_autotuning
 
 __all__ = ["Estimate", "active_units", "bits_per_dimension", "elbo_terms", "log_marginal"]
 
@@ -55,13 +57,13 @@ def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
         dict of `Estimate`: `elbo`, `reconstruction`, `kl`.
     """
     objective = objectives.ELBO(samples=samples)
-
-    def terms(batch, key):
-        found = objective(*vae.given(batch), 0, key)
-        return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
-
-    values = _over_batches(vae, terms, data, seed, verbose)
+    values = _over_batches(vae, _elbo_terms, data, seed, verbose, objective)
     return {name: Estimate(row) for name, row in zip(("elbo", "reconstruction", "kl"), values, strict=True)}
+
+
+def _elbo_terms(vae, objective, batch, key):
+    found = objective(*vae.given(batch), 0, key)
+    return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
 
 
 def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
@@ -84,22 +86,23 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
     if samples < 1:
         raise ValueError(f"samples must be 1 or more, not {samples}")
 
-    def estimate(batch, key):
-        x, posterior, prior, decode = vae.given(batch)
-        at_once = max(1, min(samples, NUMBERS_AT_ONCE // (x.shape[0] * math.prod(x.shape[1:]))))
+    return Estimate(_over_batches(vae, _log_marginal, data, seed, verbose, samples)[0])
 
-        def log_sum(count, index):  # log sum of the weights of this many samples, [B]
-            z, log_q = posterior.experimental_sample_and_log_prob(count, seed=random.fold(key, index))  # [S, B, n]
-            log_weight = decode(z).log_prob(x) + prior.log_prob(z) - log_q  # [S, B]
-            return tf.reduce_logsumexp(log_weight, axis=0)
 
-        chunks, rest = divmod(samples, at_once)
-        total = log_sum(rest, chunks) if rest else tf.fill([x.shape[0]], -math.inf)
-        for index in tf.range(chunks):
-            total = tf.reduce_logsumexp(tf.stack([total, log_sum(at_once, index)]), axis=0)
-        return (total - math.log(samples))[None]  # [1, B]
+def _log_marginal(vae, samples, batch, key):
+    x, posterior, prior, decode = vae.given(batch)
+    at_once = max(1, min(samples, NUMBERS_AT_ONCE // (x.shape[0] * math.prod(x.shape[1:]))))
 
-    return Estimate(_over_batches(vae, estimate, data, seed, verbose)[0])
+    def log_sum(count, index):  # log sum of the weights of this many samples, [B]
+        z, log_q = posterior.experimental_sample_and_log_prob(count, seed=random.fold(key, index))  # [S, B, n]
+        log_weight = decode(z).log_prob(x) + prior.log_prob(z) - log_q  # [S, B]
+        return tf.reduce_logsumexp(log_weight, axis=0)
+
+    chunks, rest = divmod(samples, at_once)
+    total = log_sum(rest, chunks) if rest else tf.fill([x.shape[0]], -math.inf)
+    for index in tf.range(chunks):
+        total = tf.reduce_logsumexp(tf.stack([total, log_sum(at_once, index)]), axis=0)
+    return (total - math.log(samples))[None]  # [1, B]
 
 
 def active_units(vae, data, threshold=0.01, verbose=0):
@@ -117,31 +120,38 @@ def active_units(vae, data, threshold=0.01, verbose=0):
         bool `[n]`.
     """
 
-    def centers(batch, key):
-        del key  # the posterior is not drawn from
-        return tf.transpose(vae.posterior.center(vae.given(batch)[1]))  # [n, B]
-
-    return np.var(_over_batches(vae, centers, data, 0, verbose), axis=1) > threshold
+    return np.var(_over_batches(vae, _centers, data, 0, verbose), axis=1) > threshold
 
 
-def _over_batches(vae, function, data, seed, verbose):
-    """function(batch, seed int32 [2]) -> [K, B] over all batches: [K, N]; by XLA unless the VAE was compiled otherwise.
+def _centers(vae, _, batch, key):
+    del key  # the posterior is not drawn from
+    return tf.transpose(vae.posterior.center(vae.given(batch)[1]))  # [n, B]
 
-    Each example's noise follows from its index in the data.
+
+def _over_batches(vae, function, data, seed, verbose, setting=None):
+    """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
+
+    By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data.
     """
-    compiled = function
-    if not vae.run_eagerly:
-        compiled = tf.function(function, jit_compile=vae.jit_compile)
+    run = functools.partial(function, vae, setting) if vae.run_eagerly else _compiled(vae, function, setting)
     if not isinstance(data, tf.data.Dataset):
-        data = tf.data.Dataset.from_tensor_slices(data).batch(100)
+        data = without_autotuning(tf.data.Dataset.from_tensor_slices(data).batch(100))
     count = int(data.cardinality())
     progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     results, index = [], 0
     for batch in data:
         key = random.seed(seed, random.Stream.EVALUATION, row=index)
-        results.append(compiled(batch, key).numpy())
+        results.append(run(batch, key).numpy())
         index += results[-1].shape[1]
         progress.add(1)
     if not results:
         raise ValueError("there is no data to evaluate")
     return np.concatenate(results, axis=1)
+
+
+def _compiled(vae, function, setting):
+    """function(vae, setting, ...) as a program, made once and kept with the VAE: compiling takes seconds."""
+    key = (function, setting, vae.jit_compile)
+    if key not in vae.programs:
+        vae.programs[key] = tf.function(functools.partial(function, vae, setting), jit_compile=vae.jit_compile)
+    return vae.programs[key]

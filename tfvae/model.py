@@ -69,6 +69,7 @@ class VAE(keras.Model):
         self.batches = keras.metrics.Sum(name="batches")  # of this evaluation so far
         self._draws = 0
         self._sizes = {}  # of the groups of steps that train and test function were made for
+        self.programs = {}  # of evaluations, compiled
         checks.parts(self)
         if "seed" not in self.preprocessor._call_context_args:
             self.preprocessor._register_call_context_args("seed")

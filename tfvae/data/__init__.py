@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from tfvae import random
 from tfvae.data import sources
 
-__all__ = ["load"]
+__all__ = ["load", "without_autotuning"]
 
 AT_ONCE = 16  # batches that are gathered from memory in one go
 
@@ -80,8 +80,13 @@ def load(
     else:
         dataset = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size))).prefetch(2)
+    return without_autotuning(dataset)
+
+
+def without_autotuning(dataset):
+    """The data set without tf.data's tuner, whose thread makes the end of an iterator wait, for seconds at times."""
     options = tf.data.Options()
-    options.autotune.enabled = False  # its thread makes the end of an iterator wait for up to half a second
+    options.autotune.enabled = False
     return dataset.with_options(options)
 
 
