@@ -1,6 +1,8 @@
 import os
 import pathlib
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,6 +79,51 @@ def test_batches_have_static_shapes(npz):
     loaded = data.load(name, "train", 10, shuffle=False)
     assert [len(batch) for batch in loaded] == [10, 10, 3] and len(loaded) == 3
     np.testing.assert_array_equal(stacked(loaded), images)
+
+
+MEASURE = """
+import resource, sys, psutil
+from tfvae import data
+def megabytes(): return psutil.Process().memory_info().rss / 1e6
+start = megabytes()
+"""
+
+
+def megabytes(script, *arguments):
+    """What a script prints, run in a process of its own after MEASURE."""
+    done = subprocess.run([sys.executable, "-c", MEASURE + script, *arguments], check=True, capture_output=True)
+    return [float(number) for number in done.stdout.split()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss has another unit")
+def test_data_in_memory_is_there_once_and_no_more_than_three_times_meanwhile(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (150_000, 28, 28), np.uint8)  # 118 MB
+    np.savez(tmp_path / "images.npz", train=images)
+    held, peak = megabytes(
+        """
+dataset = data.load(sys.argv[1], "train")
+for batch in dataset.repeat(3): pass
+print(megabytes() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - start)
+""",
+        str(tmp_path / "images.npz"),
+    )
+    size = images.nbytes / 1e6
+    assert held < 1.5 * size and peak < 3.5 * size
+
+
+@pytest.mark.slow
+def test_streamed_data_takes_no_more_memory_however_long():
+    (grown,) = megabytes(
+        """
+dataset = data.load("digits", "train", in_memory=False)
+for batch in dataset.repeat(5): pass
+once = megabytes()
+for batch in dataset.repeat(20): pass
+print(megabytes() - once)
+"""
+    )
+    assert grown < 40  # 160 MB went through
 
 
 def test_split_syntax(npz):

@@ -84,6 +84,21 @@ def test_neighbours_are_independent():
         assert abs(np.corrcoef(here.ravel(), there.ravel())[0, 1]) < limit
 
 
+@pytest.mark.parametrize("across", ["steps", "pixels", "replicas", "draws of a step"])
+def test_bytes_are_uniform_and_independent(across):
+    """The bytes that binarise pixels, and those beside them, fill a table of 64 x 64 evenly."""
+
+    def drawn(step=0, row=0, fold=0):  # [500, 784]
+        words = random.bits([500, 196], random.fold(a_seed(step, row), fold)).numpy()
+        return np.stack([words >> np.uint32(8 * k) & np.uint32(255) for k in range(4)], axis=-1).reshape(500, -1)
+
+    first, other = drawn(), {"steps": drawn(step=1), "replicas": drawn(row=500), "draws of a step": drawn(fold=1)}
+    here, there = (first[:, :-1], first[:, 1:]) if across == "pixels" else (first, other[across])
+    table = np.histogram2d(here.ravel(), there.ravel(), bins=64, range=[[0, 256], [0, 256]])[0]
+    assert scipy.stats.chisquare(table.ravel()).pvalue > 1e-4
+    assert scipy.stats.chisquare(np.bincount(there.ravel(), minlength=256)).pvalue > 1e-4
+
+
 def test_bytes_below_has_the_probability_asked_for():
     threshold = np.tile(np.arange(257), (4000, 1))
     frequency = random.bytes_below(tf.constant(threshold), a_seed()).numpy().mean(axis=0)

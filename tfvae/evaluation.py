@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import objectives, random
-from tfvae.data import without_autotuning
+from tfvae.data import untuned
 
 __all__ = ["Estimate", "active_units", "bits_per_dimension", "elbo_terms", "log_marginal"]
 
@@ -135,7 +135,7 @@ def _over_batches(vae, function, data, seed, verbose, setting=None):
     """
     run = functools.partial(function, vae, setting) if vae.run_eagerly else _compiled(vae, function, setting)
     if not isinstance(data, tf.data.Dataset):
-        data = without_autotuning(tf.data.Dataset.from_tensor_slices(data).batch(100))
+        data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
     count = int(data.cardinality())
     progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     results, index = [], 0

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from tfvae import random
 from tfvae.data import sources
 
-__all__ = ["load", "without_autotuning"]
+__all__ = ["load", "untuned"]
 
 AT_ONCE = 16  # batches that are gathered from memory in one go
 
@@ -76,17 +76,24 @@ def load(
     if in_memory is None:
         in_memory = nbytes <= psutil.virtual_memory().available // 4
     if in_memory:
-        dataset = _held(_read(source, parts, binary, count), batch_size, count, shuffle, seed)
+        arrays = _read(source, parts, binary, count)
+        del source  # what it may hold in memory too
+        dataset = _held(arrays, batch_size, count, shuffle, seed)
     else:
         dataset = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size))).prefetch(2)
-    return without_autotuning(dataset)
+    return untuned(dataset)
 
 
-def without_autotuning(dataset):
-    """The data set without tf.data's tuner, whose thread makes the end of an iterator wait, for seconds at times."""
+def untuned(dataset):
+    """The data set without what tf.data does to it unasked.
+
+    The thread of its tuner makes the end of an iterator wait, for seconds at times, and rewriting the pipeline copies
+    what it holds in memory.
+    """
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return dataset.with_options(options)
 
 
@@ -139,7 +146,8 @@ def _read(source, parts, binary, count):
     filled = 0
     for part in parts:
         index = part.start
-        for x, *condition in source.examples(part, 0).batch(1000):
+        blocks = getattr(source, "blocks", lambda part, size: source.examples(part, 0).batch(size))
+        for x, *condition in blocks(part, 1000):
             rows = slice(filled, filled + len(x))
             for array, values in zip(arrays, (binary(x, part.split, tf.constant(index)), *condition), strict=True):
                 array[rows] = values
@@ -148,8 +156,11 @@ def _read(source, parts, binary, count):
 
 
 def _held(arrays, batch_size, count, shuffle, seed):
-    """Batches of arrays in memory; their order is drawn by seed and epoch, and no more than some batches are copied."""
-    tensors = tuple(tf.convert_to_tensor(array) for array in arrays)
+    """Batches of arrays in memory; their order is drawn by seed and epoch, and no more than some batches are copied.
+
+    The list of arrays is left empty, so that none is held twice.
+    """
+    tensors = tuple(tf.convert_to_tensor(arrays.pop(0)) for _ in range(len(arrays)))
     whole = count // batch_size  # batches
     with tf.init_scope():
         epoch = tf.Variable(-1, dtype=tf.int64, trainable=False)

@@ -24,7 +24,8 @@ def find(name, size=None, data_dir=None, manual_dir=None, conditions=()):
 
     It has `counts`, a dict from split to number of examples; their `shape` and `dtype`; `condition_size`, 0 without;
     and `examples(part, shuffle)`, a `tf.data` of the single examples of a `Part`, shuffled by a seed that is not 0:
-    tuples of x, and of its condition `[k]` where there are conditions.
+    tuples of x, and of its condition `[k]` where there are conditions. A source that has them in memory has
+    `blocks(part, size)` too: the same tuples in order, up to `size` examples at once.
     """
     path = pathlib.Path(name)
     if name.endswith(".npz"):
@@ -58,14 +59,22 @@ def _npz(path, conditions):
     counts = {key: len(array) for key, array in arrays.items()}
     encoded = _joined([_by_split(path, name, named, counts) for name, named in given.items()])
 
-    def examples(part, shuffle):
+    def columns(part):
         rows = slice(part.start, part.stop)
-        columns = [arrays[part.split], *([encoded[part.split]] if encoded else [])]
-        return tf.data.Dataset.from_tensor_slices(tuple(column[rows] for column in columns))
+        return tuple(column[part.split][rows] for column in (arrays, encoded) if column)
 
     return types.SimpleNamespace(
-        counts=counts, shape=shape, dtype=dtype, condition_size=_width(encoded), examples=examples
+        counts=counts,
+        shape=shape,
+        dtype=dtype,
+        condition_size=_width(encoded),
+        examples=lambda part, shuffle: tf.data.Dataset.from_tensor_slices(columns(part)),
+        blocks=lambda part, size: zip(*(_slices(column, size) for column in columns(part)), strict=True),
     )
+
+
+def _slices(array, size):
+    return (array[start : start + size] for start in range(0, len(array), size))
 
 
 def _by_split(path, name, named, counts):
