@@ -1,4 +1,4 @@
-"""Settings for all tests: two logical CPU devices stand for two GPUs."""
+"""Settings for all tests: four logical CPU devices stand for GPUs."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfvae import data
 
 tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
 
 
@@ -28,10 +28,21 @@ KEYS = itertools.count(1000, 10)
 
 
 @pytest.fixture
-def two_replicas(monkeypatch):
-    """A strategy whose collective operations have keys of their own: those of another one in the process would meet."""
-    monkeypatch.setattr(tf.distribute.MirroredStrategy, "_collective_key_base", next(KEYS))
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def replicas_of(monkeypatch):
+    """A function: n -> a strategy of n replicas, whose collective operations have keys of their own: those of another
+    one in the process would meet."""
+
+    def strategy(count):
+        monkeypatch.setattr(tf.distribute.MirroredStrategy, "_collective_key_base", next(KEYS))
+        return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
+
+    return strategy
+
+
+@pytest.fixture
+def two_replicas(replicas_of):
+    """A strategy of two replicas."""
+    return replicas_of(2)
 
 
 @pytest.fixture(scope="session")

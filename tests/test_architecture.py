@@ -14,7 +14,7 @@ LAYERS = (
     {"checks", "execution"},
     {"model"},
     {"evaluation", "figures", "callbacks", "serving"},
-    {"config"},
+    {"config", "workers"},
     {"training"},
     {"cli"},
 )

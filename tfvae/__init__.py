@@ -33,6 +33,6 @@ def __getattr__(name):
 
 # TensorFlow takes seconds to import, so the command `tfvae` does it where a verb needs it. Elsewhere all parts are
 # imported at once, for `keras.saving.load_model` finds only classes that have been.
-if os.path.splitext(os.path.basename(sys.argv[0]))[0] != "tfvae":
+if os.path.splitext(os.path.basename(sys.argv[0]))[0] not in ("tfvae", "cli", "-m"):
     for _part in _PARTS:
         importlib.import_module(f"tfvae.{_part}")

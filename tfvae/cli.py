@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import json
 import os
 import sys
 import tempfile
@@ -25,7 +26,8 @@ def main(arguments=None):
     """Runs a verb; a user's mistake ends with one line on stderr and status 2."""
     options = _parser().parse_args(arguments)
     try:
-        _import_quietly()
+        if not getattr(options, "workers", None):  # which import it themselves
+            _import_quietly()
         options.verb(options)
     except (ValueError, OSError, ArithmeticError) as error:
         if options.debug:
@@ -56,11 +58,25 @@ def _import_quietly():
 
 
 def train(options):
-    """Train the experiment of a yaml in a new run folder."""
+    """Train the experiment of a yaml in a new run folder, or go on with a run."""
+    if options.workers:
+        return _train_on_workers(options)
     from tfvae import training
 
-    training.train(options.config, options.run, options.set)
+    training.train(options.config, options.run, options.set, options.resume)
+    if json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {}).get("index", 0):
+        return  # the chief says it
     print(f"run folder: {options.run} (model.keras, history.csv, tensorboard, checkpoints)")
+
+
+def _train_on_workers(options):
+    from tfvae import workers
+
+    arguments = ["train", options.config, options.run, *(["--resume"] if options.resume else [])]
+    arguments += [word for assignment in options.set for word in ("--set", assignment)]
+    status = workers.launch([*arguments, "--set", "strategy=multi_worker"], options.workers)
+    if status:
+        raise SystemExit(status)
 
 
 def evaluate(options):
@@ -120,9 +136,15 @@ def _parser():
 
     adding = verb(train)
     adding.add_argument("config", metavar="CONFIG", help="a yaml file, such as configs/digits.yaml")
-    adding.add_argument("run", metavar="RUN", help="the run folder to make")
+    adding.add_argument("run", metavar="RUN", help="the run folder to make, or to go on with")
     adding.add_argument(
         "--set", action="append", default=[], metavar="a.b.c=value", help="set a key of the yaml; repeatable"
+    )
+    adding.add_argument(
+        "--resume", action="store_true", help="go on where the run's last checkpoint was, if there is one"
+    )
+    adding.add_argument(
+        "--workers", type=int, metavar="N", help="train in N processes on this machine, as strategy: multi_worker"
     )
     adding = verb(evaluate)
     adding.add_argument("run", metavar="RUN", help="folder of a finished run")

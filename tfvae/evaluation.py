@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import objectives, random
+from tfvae import objectives, random, replicas
 from tfvae.data import untuned
 
 __all__ = ["Estimate", "active_units", "bits_per_dimension", "elbo_terms", "log_marginal"]
@@ -134,19 +134,27 @@ def _over_batches(vae, function, data, seed, verbose, setting=None):
     By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data.
     """
     run = functools.partial(function, vae, setting) if vae.run_eagerly else _compiled(vae, function, setting)
+    if replicas.several(vae.distribute_strategy):
+        run = replicas.over_replicas(vae.distribute_strategy, run)
+    else:
+        run = functools.partial(_alone, run)
     if not isinstance(data, tf.data.Dataset):
         data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
     count = int(data.cardinality())
     progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     results, index = [], 0
     for batch in data:
-        key = random.seed(seed, random.Stream.EVALUATION, row=index)
-        results.append(run(batch, key).numpy())
+        seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
+        results.append(run(batch, seeds).numpy())
         index += results[-1].shape[1]
         progress.add(1)
     if not results:
         raise ValueError("there is no data to evaluate")
     return np.concatenate(results, axis=1)
+
+
+def _alone(run, batch, seeds):
+    return run(batch, seeds(0))
 
 
 def _compiled(vae, function, setting):

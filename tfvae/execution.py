@@ -11,7 +11,9 @@ import math
 import keras
 import tensorflow as tf
 
-__all__ = ["fuses", "gains_from_xla", "grouped", "joined", "steps_to_fuse"]
+from tfvae import replicas
+
+__all__ = ["compiles", "gains_from_xla", "grouped", "joined", "replicated", "steps_to_fuse", "within_replica"]
 
 MOST_STEPS = 100  # of a group: beyond, nothing is gained
 MOST_BYTES = 2**25  # of a group's data
@@ -24,14 +26,26 @@ CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.
 def gains_from_xla(vae):
     """Whether XLA makes the VAE faster: but on a CPU with convolutions, for which TensorFlow has better kernels."""
     layers = list(vae._flatten_layers())
-    if not all(layer.supports_jit for layer in layers) or vae.distribute_strategy.num_replicas_in_sync > 1:
-        return False  # a program that XLA compiles cannot reach from one replica to another
+    if not all(layer.supports_jit for layer in layers) or not compiles(vae):
+        return False
     return bool(tf.config.list_physical_devices("GPU")) or not any(isinstance(layer, CONVOLUTIONS) for layer in layers)
 
 
-def fuses(vae):
-    """Whether the VAE's steps can run in groups: they are graphs, on one device."""
-    return not vae.run_eagerly and vae.distribute_strategy.num_replicas_in_sync == 1
+def compiles(vae):
+    """Whether XLA can compile the VAE's steps: on several replicas, forward and backward pass of each by itself, where
+    these need nothing of the others, such as the statistics of a whole batch."""
+    alone = not vae.objective.whole_batch and not vae.non_trainable_variables
+    return alone or not replicas.several(vae.distribute_strategy)
+
+
+def within_replica(vae, function):
+    """The function, compiled where a replica compiles its part of a step by itself; else as it is."""
+    if not replicas.several(vae.distribute_strategy) or not vae.jit_compile or not compiles(vae):
+        return function
+    key = (function.__name__, vae.jit_compile)
+    if key not in vae.programs:
+        vae.programs[key] = tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True)
+    return vae.programs[key]
 
 
 def steps_to_fuse(vae, first, batch_size=None, callbacks=(), limits=()):
@@ -47,7 +61,7 @@ def steps_to_fuse(vae, first, batch_size=None, callbacks=(), limits=()):
         limits: `steps_per_epoch` and `validation_steps`, or None: groups must divide them.
     """
     asked = int(vae.steps_per_execution)
-    if asked > 1 or first is None or not fuses(vae) or any(map(_acts_on_batches, callbacks)):
+    if asked > 1 or first is None or vae.run_eagerly or any(map(_acts_on_batches, callbacks)):
         return asked
     parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(first)]
     size = sum(part.dtype.size * math.prod(part.shape[1:]) for part in parts) * (batch_size or len(parts[0]))
@@ -58,6 +72,8 @@ def steps_to_fuse(vae, first, batch_size=None, callbacks=(), limits=()):
 
 def _acts_on_batches(callback):
     """Whether a callback does something at batches, other than to show progress."""
+    if getattr(callback, "acts_on_groups", False):
+        return False
     if type(callback).__module__.startswith("keras."):
         saves, logs = getattr(callback, "save_freq", "epoch"), getattr(callback, "update_freq", "epoch")
         return isinstance(saves, int) or logs != "epoch" or any(hook in vars(callback) for hook in HOOKS)
@@ -100,6 +116,37 @@ def grouped(vae, step):
             if other.has_value():
                 logs, done = run_one(other.get_value()), done + 1
         return logs
+
+    return function
+
+
+def replicated(vae, step):
+    """`grouped` for a strategy with several replicas: each step runs on all of them, with its part of the batch."""
+    strategy, size = vae.distribute_strategy, int(vae.steps_per_execution)
+
+    @tf.autograph.experimental.do_not_convert
+    def one(batch):
+        strategy.run(step, args=(batch,))
+
+    def run(iterator):
+        done, more = tf.constant(0), tf.constant(True)
+        while more and done < size:
+            batch = iterator.get_next_as_optional()
+            more = batch.has_value()
+            if more:
+                one(batch.get_value())
+                done += 1
+        return done
+
+    if not vae.run_eagerly:
+        run = tf.function(run)
+
+    def function(iterator):
+        if not isinstance(iterator, tf.distribute.DistributedIterator):  # of train_on_batch: one batch
+            raise ValueError("under a strategy with several replicas, use fit and evaluate, not single batches")
+        if not int(run(iterator)):
+            raise StopIteration
+        return vae.get_metrics_result()
 
     return function
 

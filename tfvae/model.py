@@ -228,14 +228,19 @@ class VAE(keras.Model):
         data = checks.as_loaded(data)
         row, total = replicas.place_in_batch(tf.shape(self.split(data)[0])[0])
         seed = random.seed(self.seed, random.Stream.TRAINING, self.optimizer.iterations, row)
+        terms, gradients = execution.within_replica(self, self.gradients)(data, seed, total)
+        self.optimizer.apply(gradients, self.trainable_weights)
+        return self.track(terms)
+
+    def gradients(self, data, seed, total):
+        """Data as loaded, a seed, and the number of examples in the global batch -> the objective's `Terms` of these
+        data, and their part of the gradients of the global batch's mean loss."""
         with tf.GradientTape() as tape:
             terms = self.terms(data, seed, training=True)
             loss = tf.reduce_sum(terms.loss) / tf.cast(total, tf.float32)
             loss += tf.nn.scale_regularization_loss(tf.add_n([0.0, *self.losses]))
             loss = self.optimizer.scale_loss(loss)  # for mixed precision
-        gradients = tape.gradient(loss, self.trainable_weights)
-        self.optimizer.apply(gradients, self.trainable_weights)
-        return self.track(terms)
+        return terms, tape.gradient(loss, self.trainable_weights)
 
     def test_step(self, data):
         """The terms of one batch; the noise follows from the number of the batch, so it repeats from pass to pass."""
@@ -280,6 +285,12 @@ class VAE(keras.Model):
         if self.compiled and not self.optimizer.built:  # else the first step would make variables, and be traced twice
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
+        if replicas.several(self.distribute_strategy):
+            x, y = self._distributed(x, y, args, kwargs, kwargs.get("shuffle", True)), None
+            kwargs["shuffle"] = False
+            if validation_data is not None:
+                pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+                validation_data = self._distributed(*pair, args, kwargs | {"batch_size": None}, shuffle=False)
         with self._steps_fused(x, first, args, kwargs):
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
@@ -288,6 +299,8 @@ class VAE(keras.Model):
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked, and says how many steps are fused
             return super().evaluate(x, y, *args, **kwargs)
         first = checks.data(self, x, y)
+        if replicas.several(self.distribute_strategy):
+            x, y = self._distributed(x, y, args, kwargs, shuffle=False), None
         with self._steps_fused(x, first, args, kwargs):
             return super().evaluate(x, y, *args, **kwargs)
 
@@ -296,12 +309,25 @@ class VAE(keras.Model):
         with self._steps_fused(x, checks.data(self, x), args, kwargs):
             return super().predict(x, *args, **kwargs)
 
+    def _distributed(self, x, y, args, kwargs, shuffle):
+        """Data of `fit` or `evaluate`, spread over replicas."""
+        if not isinstance(x, tf.data.Dataset):
+            if not hasattr(x, "shape"):
+                raise ValueError(f"with several replicas, data is tf.data or an array, not {type(x).__name__}")
+            size = (args[0] if args else kwargs.pop("batch_size", None)) or 32  # Keras' own
+            x = tf.data.Dataset.from_tensor_slices(x if y is None else (x, y))
+            x = (x.shuffle(len(x), seed=self.seed) if shuffle else x).batch(size)
+        return replicas.distribute(self.distribute_strategy, x)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: a VAE is built from the start, and Keras' own fails on distributed batches."""
+
     @contextlib.contextmanager
     def _steps_fused(self, x, first, args, kwargs):
         """Sets `steps_per_execution` for a call of `fit`, `evaluate` or `predict` with these arguments."""
         asked = self.steps_per_execution
         batch_size = None
-        if not isinstance(x, tf.data.Dataset):
+        if hasattr(x, "shape"):
             batch_size = (args[0] if args else kwargs.get("batch_size")) or 32  # Keras' own
         callbacks = kwargs.get("callbacks") or ()
         limits = [kwargs.get(name) for name in ("steps_per_epoch", "validation_steps", "steps")]
@@ -319,7 +345,7 @@ class VAE(keras.Model):
         return execution.gains_from_xla(self)
 
     def make_train_function(self, force=False):
-        """What `fit` runs: `execution.grouped` steps, or, where they cannot be grouped, those of Keras."""
+        """What `fit` runs: steps in groups, or, eagerly on one device, Keras' own."""
         self._make_function_of("train", force)
 
     def make_test_function(self, force=False):
@@ -328,17 +354,19 @@ class VAE(keras.Model):
 
     def make_predict_function(self, force=False):
         """What `predict` runs: batches joined to one, or, where steps cannot be grouped, Keras' own."""
-        if not execution.fuses(self):
+        if self.run_eagerly or replicas.several(self.distribute_strategy):
             super().make_predict_function(force)
         elif force or self.predict_function is None:
             self.predict_function = execution.joined(self, self.predict_step)
 
     def _make_function_of(self, mode, force):
         step, size = getattr(self, f"{mode}_step"), int(self.steps_per_execution)
-        if not execution.fuses(self):
+        several = replicas.several(self.distribute_strategy)
+        if self.run_eagerly and not several:
             getattr(super(), f"make_{mode}_function")(force)
         elif force or getattr(self, f"{mode}_function") is None or self._sizes.get(mode) != size:
-            setattr(self, f"{mode}_function", execution.grouped(self, step))
+            make = execution.replicated if several else execution.grouped
+            setattr(self, f"{mode}_function", make(self, step))
             self._sizes[mode] = size
 
     def get_config(self):

@@ -1,8 +1,68 @@
-"""What the replicas of a `tf.distribute` strategy tell each other: they hold the rows of one global batch, in order."""
+"""The replicas of a `tf.distribute` strategy: they hold the rows of one global batch, in order."""
 
 import tensorflow as tf
 
-__all__ = ["gather", "place_in_batch"]
+from tfvae.data import untuned
+
+__all__ = ["distribute", "gather", "over_replicas", "place_in_batch", "several"]
+
+
+def several(strategy):
+    """Whether steps run on replicas, by `strategy.run`: there are several, or several workers."""
+    return strategy.num_replicas_in_sync > 1 or strategy.extended._in_multi_worker_mode()
+
+
+def distribute(strategy, batches):
+    """`tf.data` of global batches -> the same, distributed: each replica gets its rows of each batch.
+
+    Every worker reads all batches and keeps its rows. So nothing is lost or seen twice, whatever the data is read from;
+    a replica may get no row of a small batch.
+    """
+    total = strategy.num_replicas_in_sync
+
+    def of_worker(context):
+        local = total // context.num_input_pipelines  # replicas of this worker
+        indices = tf.data.Dataset.range(context.input_pipeline_id * local, (context.input_pipeline_id + 1) * local)
+        cut = batches.flat_map(
+            lambda *batch: indices.map(lambda i: _rows(batch if len(batch) > 1 else batch[0], i, total))
+        )
+        return untuned(cut.prefetch(2 * local))
+
+    distributed = strategy.distribute_datasets_from_function(of_worker)
+    distributed._cardinality = int(batches.cardinality())  # Keras asks how many; its own counts the replicas' parts
+    return distributed
+
+
+def _rows(batch, index, total):
+    """The rows of replica `index` of `total`."""
+    size = tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0]
+    start, stop = (size * tf.cast(i, tf.int64) // total for i in (index, index + 1))
+    return tf.nest.map_structure(lambda t: t[start:stop], batch)
+
+
+def over_replicas(strategy, run):
+    """-> function(batch, seeds): `run(rows, seed)` `[K, b]` on each replica's rows; together `[K, B]`, on every worker.
+
+    `seeds` is a function: the index of the first row in the batch -> the seed. A batch with fewer rows than there are
+    replicas is not spread.
+    """
+    total = strategy.num_replicas_in_sync
+
+    def on_replica(rows, seed):  # not `run` itself, which strategies place elsewhere when XLA compiles it
+        return run(rows, seed)
+
+    spread = tf.function(lambda rows, seed: strategy.run(on_replica, args=(rows, seed)), autograph=False)
+
+    def function(batch, seeds):
+        size = len(tf.nest.flatten(batch)[0])
+        if size < total:
+            return run(batch, seeds(0))
+        place = strategy.experimental_distribute_values_from_function
+        rows = tf.nest.map_structure(lambda t: place(lambda c: _rows(t, c.replica_id_in_sync_group, total)), batch)
+        found = spread(rows, place(lambda c: seeds(size * c.replica_id_in_sync_group // total)))
+        return strategy.gather(found, axis=1)
+
+    return function
 
 
 def _context():

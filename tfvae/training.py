@@ -4,6 +4,7 @@ RUN/config.yaml (resolved), run.json (versions, seed, times), checkpoints/, mode
 tensorboard/, evaluation.json, figures/.
 """
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -12,13 +13,19 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
+import sys
+import threading
 import time
+import warnings
+import zlib
 
+import filelock
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, checks, config, evaluation, figures, serving
+from tfvae import callbacks, checks, config, data, evaluation, figures, serving
 
 __all__ = ["evaluate", "export", "load", "plot", "train"]
 
@@ -26,49 +33,156 @@ PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflo
 ELBO_SAMPLES = 10  # per example, in `evaluate`
 
 
-def train(config_path, run, overrides=()):
+def train(config_path, run, overrides=(), resume=False):
     """Trains the experiment of a yaml in the new run folder `run`; returns the trained VAE of the best epoch.
 
     The best epoch is that of the highest ELBO (or what else the objective is judged by, its `monitor`) on the
-    validation split, or on the training data where there is none.
+    validation split, or on the training data where there is none. Told to end by SIGTERM, it saves first.
+
+    Args:
+        config_path: of the yaml.
+        run: the run folder, which must not exist, unless `resume`.
+        overrides: assignments such as "objective.ELBO.beta=4".
+        resume: go on where the run's last checkpoint was, if there is one: the weights become those of a run that was
+            never interrupted.
 
     Raises:
-        ConfigError, FileNotFoundError, ValueError: for config and data, before anything is written.
-        FileExistsError: when `run` exists.
+        ConfigError, FileNotFoundError, ValueError: for config and data, before anything is written; also where those of
+            a run that goes on are not what it began with.
+        FileExistsError: when `run` exists; BlockingIOError: when another process trains in it.
         ArithmeticError: when no epoch had a finite ELBO, or what else is monitored.
     """
     run = pathlib.Path(run)
-    if run.exists():
-        raise FileExistsError(f"the run folder {run} exists: choose another, or remove it")
+    if run.exists() and not resume and _is_chief():
+        raise FileExistsError(f"the run folder {run} exists: choose another, remove it, or go on with it (--resume)")
+    strategy = config.strategy(config_path, overrides)
     experiment = config.read(config_path, overrides)
-    train_data, validation_data = config.training_data(experiment)
-    vae = config.compiled_vae(experiment, train_data.element_spec)
-    for data in (train_data, validation_data):
-        checks.data(vae, data)
-    if experiment.adapt:
+    saved = _saved(run, experiment) if resume else None
+    position = data.Position(saved.state["step"] if saved else 0)
+    train_data, validation_data = config.training_data(experiment, position)
+    position.skip.assign(0)  # the checkpoint brings it back, when all have had their look at the first batch
+    with strategy.scope():
+        vae = config.compiled_vae(experiment, train_data.element_spec)
+    first = checks.data(vae, train_data)
+    checks.data(vae, validation_data)
+    if experiment.adapt and saved is None:
         vae.adapt(train_data)
-    run.mkdir(parents=True)
-    config.write(experiment, run / "config.yaml")
-    record = _start_record(run, experiment, vae)
+    with _alone(run) if _is_chief() else contextlib.nullcontext():
+        record = _start_record(run, experiment, vae, first, saved) if _is_chief() else None
+        checkpoints = _fitted(vae, run, experiment, train_data, validation_data, position, saved)
+        if checkpoints.best_epoch is None:
+            raise ArithmeticError(
+                f"no epoch had a finite {checkpoints.monitor}, see {run / 'history.csv'}: try a smaller learning rate"
+            )
+        if not _is_chief():
+            return vae
+        _finish(run, record, checkpoints)
+        return load(run)[0]
+
+
+def _fitted(vae, run, experiment, train_data, validation_data, position, saved):
+    """Trains, from the start or from what was saved; returns the `Checkpoints`."""
     monitor = vae.objective.monitor if validation_data is None else f"val_{vae.objective.monitor}"
-    checkpoints = callbacks.Checkpoints(run / "checkpoints", monitor)
-    vae.fit(
-        train_data,
-        validation_data=validation_data,
-        callbacks=[
-            *config.callbacks(experiment),
-            checkpoints,
-            keras.callbacks.CSVLogger(run / "history.csv"),
+    others = config.callbacks(experiment)
+    checkpoints = callbacks.Checkpoints(run / "checkpoints", monitor, position, others, saved)
+    writers = []
+    if _is_chief():
+        writers = [
+            keras.callbacks.CSVLogger(run / "history.csv", append=saved is not None),
             keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
-        ],
-        **config.fit_arguments(experiment),
-    )
-    if checkpoints.best_epoch is None:
-        raise ArithmeticError(
-            f"no epoch had a finite {checkpoints.monitor}, see {run / 'history.csv'}: try a smaller learning rate"
+        ]
+    arguments = config.fit_arguments(experiment)
+    if saved is not None:
+        if _is_chief():
+            _cut_history(run / "history.csv", saved.state["epoch"])
+        if saved.state["stopped"]:
+            arguments["epochs"] = saved.state["epoch"]
+        arguments["initial_epoch"] = saved.state["epoch"]
+    with _saving_on_sigterm(checkpoints), _closing(writers), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Your input ran out of data")  # an epoch that goes on has fewer batches
+        vae.fit(
+            train_data,
+            validation_data=validation_data,
+            callbacks=[*others, *writers, checkpoints],
+            verbose="auto" if _is_chief() else 0,
+            **arguments,
         )
-    _finish(run, record, checkpoints)
-    return load(run)[0]
+    return checkpoints
+
+
+def _is_chief():
+    """Whether this process writes: the only one, or of several workers (`TF_CONFIG`) the first."""
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    return task.get("index", 0) == 0
+
+
+def _saved(run, experiment):
+    """What to go on from, a `callbacks.Saved`, or None for a run that has not come so far.
+
+    Raises:
+        ValueError: when the run's config differs from the experiment.
+    """
+    if (run / "config.yaml").is_file():
+        difference = config.difference(experiment, run / "config.yaml")
+        if difference:
+            raise ValueError(f"{run} was begun with another config ({difference}): go on with the same, or begin anew")
+    saved = callbacks.latest(run / "checkpoints")
+    for path in saved.damaged if saved else ():
+        print(f"the checkpoint {path} is damaged: going on from {saved.path}", file=sys.stderr)
+    return saved
+
+
+@contextlib.contextmanager
+def _alone(run):
+    """Holds the lock of a run folder, which is made where it is missing; it falls when the process ends, however.
+
+    Raises:
+        BlockingIOError: when another process holds it.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(run / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(f"another process trains in {run}: wait for it, or choose another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _closing(writers):
+    """Closes the files of callbacks that write, where training ends before its time."""
+    try:
+        yield
+    except BaseException:
+        for writer in writers:
+            writer.on_train_end()
+        raise
+
+
+@contextlib.contextmanager
+def _saving_on_sigterm(checkpoints):
+    """SIGTERM saves at the end of the running group of steps, and ends the process."""
+    if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: setattr(checkpoints, "terminate", True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _cut_history(path, epochs):
+    """Leaves the rows of the first `epochs` epochs: those after them are trained again."""
+    if path.is_file():
+        header, *rows = path.read_text().splitlines(keepends=True)
+        kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) < epochs]
+        partial = path.with_name(f".partial-{path.name}")
+        partial.write_text("".join([header, *kept]))
+        os.replace(partial, path)
 
 
 def load(run):
@@ -149,12 +263,27 @@ def export(run, models):
     return serving.export(vae, models)
 
 
-def _start_record(run, experiment, vae):
+def _start_record(run, experiment, vae, first, saved):
+    """Writes, or of a run that goes on reads, config.yaml and run.json; gives what is in run.json.
+
+    Raises:
+        ValueError: when a run that goes on has other data than it began with.
+    """
+    fingerprint = zlib.crc32(b"".join(np.asarray(part).tobytes() for part in tf.nest.flatten(first)))
+    if saved is not None and (run / "run.json").is_file():
+        record = json.loads((run / "run.json").read_text())
+        if record["first_batch_crc32"] != fingerprint:
+            raise ValueError(f"{run} was begun with other data: go on with the same, or begin anew")
+        return record
+    partial = run / ".partial-config.yaml"
+    config.write(experiment, partial)
+    os.replace(partial, run / "config.yaml")
     record = {
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
         "seed": experiment.seed,
         "parameters": vae.count_params(),
+        "first_batch_crc32": fingerprint,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     _write_json(run / "run.json", record)

@@ -9,6 +9,7 @@ import pathlib
 import typing
 
 import keras
+import tensorflow as tf
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -22,9 +23,11 @@ __all__ = [
     "Experiment",
     "callbacks",
     "compiled_vae",
+    "difference",
     "evaluation_data",
     "fit_arguments",
     "read",
+    "strategy",
     "training_data",
     "write",
 ]
@@ -83,7 +86,7 @@ class Experiment(typing.NamedTuple):
     encoder: Part
     decoder: Part
     seed: int = 0
-    strategy: typing.Literal["default"] = "default"
+    strategy: typing.Literal["default", "mirrored", "multi_worker"] = "default"
     preprocessor: Part | None = None
     adapt: bool = True
     posterior: Part = {"DiagonalNormal": None}
@@ -132,21 +135,60 @@ def _raw(path, above=()):
     return _raw(path.parent / base, (*above, path.resolve())) | raw
 
 
+def strategy(path, overrides=()):
+    """The `tf.distribute` strategy that a yaml names, made. It is to be called before anything else is done with
+    TensorFlow, as several workers must find each other first.
+
+    Raises:
+        ConfigError, FileNotFoundError: as `read`.
+    """
+    raw = _raw(pathlib.Path(path))
+    for assignment in overrides:
+        _override(raw, assignment)
+    name = raw.get("strategy", "default")
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
+
+
+def difference(experiment, path):
+    """The first key in which an experiment differs from a yaml that `write` wrote, as "a.b: 1, there 2"; or None."""
+    filled, written = _plain(_filled(experiment)), _yaml().load(pathlib.Path(path).read_text())
+    return _first_difference(filled, written, "")
+
+
+def _first_difference(one, other, place):
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in [*one, *(key for key in other if key not in one)]:
+            inner = f"{place}.{key}" if place else key
+            found = _first_difference(one.get(key), other.get(key), inner)
+            if found:
+                return found
+        return None
+    return None if one == other else f"{place}: {one!r}, there {other!r}"
+
+
 def write(experiment, path):
     """The experiment as yaml, every default filled in."""
-    filled = experiment._asdict() | {
+    with open(path, "w") as file:
+        _yaml().dump(_plain(_filled(experiment)), file)
+
+
+def _filled(experiment):
+    return experiment._asdict() | {
         "data": schema.arguments(Data, experiment.data, "data")._asdict(),
         "compile": schema.arguments(Compile, experiment.compile, "compile")._asdict(),
         "fit": schema.arguments(Fit, experiment.fit, "fit")._asdict(),
     }
-    with open(path, "w") as file:
-        _yaml().dump(_plain(filled), file)
 
 
-def training_data(experiment):
-    """The batches to train on, shuffled anew each epoch, and those to validate on, None where there are none."""
+def training_data(experiment, position=None):
+    """The batches to train on, shuffled anew each epoch, and those to validate on, None where there are none.
+
+    `position`, a `data.Position`, says how far the first are read.
+    """
     settings = schema.arguments(Data, experiment.data, "data")
-    train = _load(settings, experiment.seed, settings.train, shuffle=True)
+    train = _load(settings, experiment.seed, settings.train, shuffle=True, position=position)
     return train, None if settings.validation is None else evaluation_data(experiment, "validation")
 
 

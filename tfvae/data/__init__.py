@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from tfvae import random
 from tfvae.data import sources
 
-__all__ = ["load", "untuned"]
+__all__ = ["Position", "load", "untuned"]
 
 AT_ONCE = 16  # batches that are gathered from memory in one go
 
@@ -37,6 +37,7 @@ def load(
     data_dir: str | None = None,
     manual_dir: str | None = None,
     condition: str | list[str] | None = None,
+    position: "Position | None" = None,
 ) -> tf.data.Dataset:
     """Batches `[B, H, W, C]` uint8, or `[B, n]` float32; the last may be smaller. With `condition`, pairs of such a
     batch and of conditions `[B, k]` float32, as a conditional VAE takes them.
@@ -60,6 +61,7 @@ def load(
         condition: what the examples come with, one name or several (put side by side): a feature of the TFDS data set;
             or in an .npz arrays named for it and the splits (`train_label`, `y_train`); or, of a folder of images,
             "label", the name of the subfolder below the split. Classes (integers, words) become one-hot vectors.
+        position: where the next pass begins, and how many there were; for a run that goes on.
 
     Raises:
         ValueError: when name, split or data cannot be used; it says what to do. OSError: from reading files.
@@ -78,11 +80,40 @@ def load(
     if in_memory:
         arrays = _read(source, parts, binary, count)
         del source  # what it may hold in memory too
-        dataset = _held(arrays, batch_size, count, shuffle, seed)
+        batches = _held(arrays, batch_size, count, shuffle, seed)
     else:
-        dataset = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size))).prefetch(2)
-    return untuned(dataset)
+        batches = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
+    whole = position is None or not int(position.skip)
+    position, count = position or Position(), -(-count // batch_size)
+    dataset = tf.data.Dataset.range(1).flat_map(lambda _: position.begin(batches))
+    if whole:
+        return untuned(dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2))
+    dataset = untuned(dataset.prefetch(2))
+    dataset.cardinality = lambda: tf.constant(count, tf.int64)  # of each pass but the next, which is short
+    return dataset
+
+
+class Position(tf.Module):
+    """How far a data set has been read: for a run that goes on.
+
+    Attributes:
+        passes: int64 variable, how often it has been begun; the order of a pass follows from its number.
+        skip: int64 variable, batches to leave out of the next pass.
+    """
+
+    def __init__(self, skip=0):
+        super().__init__()
+        with tf.init_scope():
+            self.passes = tf.Variable(0, dtype=tf.int64, trainable=False)
+            self.skip = tf.Variable(skip, dtype=tf.int64, trainable=False)
+
+    def begin(self, batches):
+        """The next pass of `batches`, a function: its number -> `tf.data`."""
+        number = self.passes.assign_add(1) - 1
+        skip = tf.identity(self.skip.read_value())
+        with tf.control_dependencies([skip]):
+            self.skip.assign(0)
+        return batches(number).skip(skip)
 
 
 def untuned(dataset):
@@ -156,19 +187,17 @@ def _read(source, parts, binary, count):
 
 
 def _held(arrays, batch_size, count, shuffle, seed):
-    """Batches of arrays in memory; their order is drawn by seed and epoch, and no more than some batches are copied.
+    """-> function: the number of a pass -> batches of arrays in memory, of which no more than some batches are copied.
 
     The list of arrays is left empty, so that none is held twice.
     """
     tensors = tuple(tf.convert_to_tensor(arrays.pop(0)) for _ in range(len(arrays)))
     whole = count // batch_size  # batches
-    with tf.init_scope():
-        epoch = tf.Variable(-1, dtype=tf.int64, trainable=False)
 
-    def batches(_):
+    def batches(number):
         order = tf.range(count)
         if shuffle:
-            order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed % 2**63, epoch.assign_add(1)]))
+            order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed % 2**63, number]))
         rows = tf.reshape(order[: whole * batch_size], [whole, batch_size])
         groups = tf.data.Dataset.range(-(-whole // AT_ONCE)).map(lambda i: read(rows[i * AT_ONCE : (i + 1) * AT_ONCE]))
         rest = tf.data.Dataset.from_tensors(order[whole * batch_size :]).map(read)
@@ -177,22 +206,33 @@ def _held(arrays, batch_size, count, shuffle, seed):
     def read(rows):
         return _example(*(tf.gather(tensor, rows) for tensor in tensors))
 
-    return tf.data.Dataset.range(1).flat_map(batches)
+    return batches
 
 
 def _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order):
-    """Batches read as they are wanted; with `in_order` from files in order, so that each example's place is known."""
-    shuffle = (seed % 2**31) + 1 if shuffle else 0  # tf.data takes 0 for no seed
+    """-> function: the number of a pass -> batches read as they are wanted.
+
+    With `in_order` from files in order, so that each example's place is known. Files are shuffled once, and what is
+    read of them anew in each pass, within a buffer.
+    """
     buffer = max(1, min(10_000, 2**28 // int(np.prod(source.shape) * source.dtype.itemsize)))
     dataset = None
     for part in parts:
-        examples = source.examples(part, 0 if in_order else shuffle).enumerate(part.start)
+        files = (seed % 2**31) + 1 if shuffle and not in_order else 0  # tf.data takes 0 for no seed
+        examples = source.examples(part, files).enumerate(part.start)
         examples = examples.map(
             lambda i, e, split=part.split: (binary(e[0][None], split, tf.cast(i, tf.int32))[0], *e[1:])
         )
         dataset = examples if dataset is None else dataset.concatenate(examples)
-    if shuffle:
-        dataset = dataset.shuffle(buffer, shuffle, reshuffle_each_iteration=True)
     batch = None if count % batch_size else batch_size
     shapes = [[batch, *source.shape], [batch, source.condition_size]]
-    return dataset.batch(batch_size).map(lambda *arrays: _example(*map(tf.ensure_shape, arrays, shapes[: len(arrays)])))
+
+    def batches(number):
+        tf.compat.v1.set_random_seed(1)  # of this function: `shuffle` compares a seed of 0 with the tensor
+        key = seed % 2**31 + (number + 1) * 2**31
+        examples = dataset.shuffle(buffer, key, reshuffle_each_iteration=False) if shuffle else dataset
+        return examples.batch(batch_size).map(
+            lambda *arrays: _example(*map(tf.ensure_shape, arrays, shapes[: len(arrays)]))
+        )
+
+    return batches

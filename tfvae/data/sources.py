@@ -155,7 +155,7 @@ def _folder(path, size, conditions):
         columns = [splits[part.split], *([encoded[part.split]] if encoded else [])]
         chosen = tf.data.Dataset.from_tensor_slices(tuple(column[rows] for column in columns))
         if shuffle:
-            chosen = chosen.shuffle(part.stop - part.start, shuffle)
+            chosen = chosen.shuffle(part.stop - part.start, shuffle, reshuffle_each_iteration=False)
         return chosen.map(lambda file, *condition: (decode(file), *condition), num_parallel_calls=4)
 
     counts = {split: len(files) for split, files in splits.items()}
@@ -196,7 +196,9 @@ def _tfds(name, size, data_dir, manual_dir, conditions):
         dataset = builder.as_dataset(
             split=instruction,
             shuffle_files=bool(shuffle),
-            read_config=tfds.ReadConfig(shuffle_seed=shuffle or None, try_autocache=False),
+            read_config=tfds.ReadConfig(
+                shuffle_seed=shuffle or None, shuffle_reshuffle_each_iteration=False, try_autocache=False
+            ),
         )
         return dataset.map(
             lambda example: (

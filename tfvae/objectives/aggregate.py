@@ -33,6 +33,7 @@ class BetaTC(Objective):
         gamma: weight of the units' own KL, at least 0.
     """
 
+    whole_batch = True
     beta: float
     alpha: float = 1.0
     gamma: float = 1.0
@@ -72,6 +73,7 @@ class DIP(Objective):
         aggregate: whether C is that of the aggregate posterior.
     """
 
+    whole_batch = True
     off_diagonal: float
     diagonal: float
     aggregate: bool = False
@@ -112,6 +114,7 @@ class MMD(Objective):
         scales: s of the kernels, above 0; 1 fits a standard normal prior.
     """
 
+    whole_batch = True
     weight: float
     kl: float = 0.0
     scales: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -37,6 +37,7 @@ class Objective:
     objective that looks at the whole batch gathers it (`tfvae.replicas`).
     """
 
+    whole_batch = False  # whether it gathers the batch over replicas
     monitor = "elbo"  # which of loss, elbo, reconstruction and kl chooses the best epoch; bigger is better
 
     def __call__(self, x, posterior, prior, decode, step, seed):

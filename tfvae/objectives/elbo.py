@@ -72,6 +72,7 @@ class FreeBits(Objective):
         samples: draws of z per example, at least 1.
     """
 
+    whole_batch = True
     nats: float = 0.5
     samples: int = 1
 

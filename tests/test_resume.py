@@ -1,0 +1,211 @@
+"""Runs that are interrupted go on, and end with the weights of a run that was not."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tests.models import weights
+from tfvae import callbacks, training
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMOKE = str(ROOT / "configs" / "smoke.yaml")
+FOUR = ("fit.epochs=4", "fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode: max, patience: 3}}]")
+
+
+def last(run):
+    """All that the last checkpoint holds but its state."""
+    saved = callbacks.latest(run / "checkpoints")
+    reader = callbacks.tf.train.load_checkpoint(saved.path)
+    names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("vae", "position"))]
+    return saved, {name: reader.get_tensor(name) for name in sorted(names)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of four epochs that was never interrupted."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    training.train(SMOKE, run, FOUR)
+    return run
+
+
+class Killed(Exception):
+    pass
+
+
+def killed(monkeypatch, run, call, overrides=FOUR):
+    """Trains until the call of this number of `Checkpoints._save` or other method raises."""
+    method, number = call
+    real, calls = getattr(callbacks.Checkpoints, method), []
+
+    def counted(self, *arguments, **more):
+        calls.append(1)
+        if len(calls) == number:
+            raise Killed
+        return real(self, *arguments, **more)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(callbacks.Checkpoints, method, counted)
+        training.train(SMOKE, run, overrides, resume=True)
+
+
+def assert_same(run, whole):
+    (saved, found), (expected_saved, expected) = last(run), last(whole)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    assert saved.state == expected_saved.state
+    best, other = (keras.saving.load_model(folder / "model.keras") for folder in (run, whole))
+    np.testing.assert_array_equal(weights(best), weights(other))
+    assert (run / "history.csv").read_text() == (whole / "history.csv").read_text()
+
+
+@pytest.mark.parametrize("call", [("_save", 1), ("_save", 3), ("on_epoch_end", 2), ("on_train_batch_end", 3)])
+def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
+    run = tmp_path / "run"
+    killed(monkeypatch, run, call)
+    training.train(SMOKE, run, FOUR, resume=True)
+    assert_same(run, whole)
+
+
+def test_sigterm_saves_in_the_middle_of_an_epoch(whole, tmp_path, monkeypatch):
+    run, real = tmp_path / "run", callbacks.Checkpoints.on_train_batch_end
+    groups = ("compile.steps_per_execution=3", *FOUR)
+
+    def told(self, batch, logs=None):
+        if self._epoch == 2 and batch == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, batch, logs)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
+        patched.setattr(callbacks.Checkpoints, "on_train_batch_end", told)
+        training.train(SMOKE, run, groups)
+    assert ended.value.code == 143
+    saved, _ = last(run)
+    assert saved.state["epoch"] == 2 and saved.state["step"] == 6
+    training.train(SMOKE, run, groups, resume=True)
+    (_, found), (_, expected) = last(run), last(whole)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-6, err_msg=name)
+    rows = [(folder / "history.csv").read_text().splitlines() for folder in (run, whole)]
+    values = [np.array([row.split(",") for row in its[1:]], float) for its in rows]
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
+def test_streamed_data_goes_on_too(tmp_path, monkeypatch):
+    streamed = ("data.in_memory=false", "fit.epochs=3")
+    training.train(SMOKE, tmp_path / "whole", streamed)
+    killed(monkeypatch, tmp_path / "run", ("_save", 2), streamed)
+    training.train(SMOKE, tmp_path / "run", streamed, resume=True)
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_damaged_checkpoint_is_passed_over(whole, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    saved = callbacks.latest(run / "checkpoints")
+    data = pathlib.Path(f"{saved.path}.data-00000-of-00001")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    data.write_bytes(content)
+    assert callbacks.latest(run / "checkpoints").state["epoch"] == 3
+    training.train(SMOKE, run, FOUR, resume=True)
+    assert "is damaged: going on from" in capsys.readouterr().err
+    assert_same(run, whole)
+
+
+def test_a_finished_run_is_left_as_it_is(whole):
+    before = (whole / "history.csv").read_text()
+    training.train(SMOKE, whole, FOUR, resume=True)
+    assert (whole / "history.csv").read_text() == before
+    assert (
+        json.loads((whole / "run.json").read_text())["best_epoch"]
+        == callbacks.latest(whole / "checkpoints").state["best_epoch"]
+    )
+
+
+def test_early_stopping_goes_on_waiting(tmp_path, monkeypatch):
+    stop = (
+        "fit.epochs=6",
+        "fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode: max, patience: 2, min_delta: 1.0e6}}]",
+    )
+    training.train(SMOKE, tmp_path / "whole", stop)
+    killed(monkeypatch, tmp_path / "run", ("_save", 3), stop)
+    training.train(SMOKE, tmp_path / "run", stop, resume=True)
+    assert_same(tmp_path / "run", tmp_path / "whole")
+    training.train(SMOKE, tmp_path / "run", stop, resume=True)  # which had stopped: not an epoch more
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_another_config_is_refused(whole):
+    with pytest.raises(ValueError, match=r"begun with another config \(fit.epochs: 5, there 4\)"):
+        training.train(SMOKE, whole, (*FOUR, "fit.epochs=5"), resume=True)
+
+
+def test_other_data_is_refused(whole, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"first_batch_crc32": 1}))
+    with pytest.raises(ValueError, match="begun with other data"):
+        training.train(SMOKE, run, FOUR, resume=True)
+
+
+def test_an_existing_run_is_not_overwritten(whole):
+    with pytest.raises(FileExistsError, match="--resume"):
+        training.train(SMOKE, whole, FOUR)
+
+
+def test_two_processes_do_not_share_a_run(whole):
+    with training._alone(whole):
+        done = subprocess.run(command(whole, "--set", "fit.epochs=4", "--set", FOUR[1]), capture_output=True, text=True)
+    assert done.returncode == 2 and "another process trains" in done.stderr
+
+
+def command(run, *more):
+    return [sys.executable, "-m", "tfvae.cli", "train", SMOKE, str(run), "--resume", *more]
+
+
+@pytest.mark.slow
+def test_the_launcher_trains_on_two_workers(tmp_path):
+    done = subprocess.run(command(tmp_path / "two", "--workers", "2"), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    training.train(SMOKE, tmp_path / "one")
+    found, expected = (last(tmp_path / name)[1] for name in ("two", "one"))
+    for name, value in expected.items():
+        if "optimizer" not in name:
+            np.testing.assert_allclose(found[name], value, atol=1e-4, rtol=1e-4, err_msg=name)
+    assert training.load(tmp_path / "two")[0].distribute_strategy.num_replicas_in_sync == 1
+    assert training.evaluate(tmp_path / "two", samples=5)["examples"] == 100
+
+
+@pytest.mark.slow
+def test_the_launcher_ends_all_when_one_dies_and_says_why(tmp_path):
+    run = tmp_path / "run"
+    more = ("--workers", "2", "--set", "fit.epochs=100000")
+    launcher = subprocess.Popen(
+        command(run, *more), cwd=ROOT, stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: (run / "checkpoints" / "checkpoint").exists())
+    children = [
+        int(pid) for pid in pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    ]
+    os.kill(children[1], signal.SIGKILL)
+    assert launcher.wait(60) == 2
+    assert "worker 1 of 2 ended with status -9" in launcher.stderr.read()
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children)
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.1)
