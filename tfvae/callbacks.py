@@ -45,7 +45,7 @@ def latest(folder):
             reader = tf.train.load_checkpoint(path)
             values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
             return Saved(path, json.loads(values["state/.ATTRIBUTES/VARIABLE_VALUE"]), damaged)
-        except (tf.errors.OpError, ValueError, KeyError):
+        except (tf.errors.OpError, ValueError, LookupError, RuntimeError):  # as the damage may be anywhere
             damaged.append(path)
     return None
 

@@ -122,7 +122,8 @@ def grouped(vae, step):
 
 def replicated(vae, step):
     """`grouped` for a strategy with several replicas: each step runs on all of them, with its part of the batch."""
-    strategy, size = vae.distribute_strategy, int(vae.steps_per_execution)
+    strategy, asked = vae.distribute_strategy, int(vae.steps_per_execution)
+    size = 1 if vae.objective.whole_batch else asked  # TensorFlow gathers no batches of different sizes in one call
 
     @tf.autograph.experimental.do_not_convert
     def one(batch):
@@ -131,6 +132,8 @@ def replicated(vae, step):
     def run(iterator):
         done, more = tf.constant(0), tf.constant(True)
         while more and done < size:
+            # one after the other: collective operations of two steps have the same keys, and would meet
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
             batch = iterator.get_next_as_optional()
             more = batch.has_value()
             if more:
@@ -144,7 +147,10 @@ def replicated(vae, step):
     def function(iterator):
         if not isinstance(iterator, tf.distribute.DistributedIterator):  # of train_on_batch: one batch
             raise ValueError("under a strategy with several replicas, use fit and evaluate, not single batches")
-        if not int(run(iterator)):
+        done = int(run(iterator))
+        while done and done < asked and int(run(iterator)):
+            done += size
+        if not done:
             raise StopIteration
         return vae.get_metrics_result()
 
