@@ -44,7 +44,7 @@ def test_devices_give_the_numbers_of_one(replicas_of, count, kind):
 
 def on_workers(count, devices, settings, folder):
     """What the chief of `count` workers found."""
-    addresses = [f"127.0.0.1:{port}" for port in workers._free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in workers.free_ports(count)]
     arguments = [str(devices), json.dumps(settings | {"out": str(folder / "found.npz")})]
     started = []
     for index in range(count):

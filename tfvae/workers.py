@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-__all__ = ["launch"]
+__all__ = ["free_ports", "launch"]
 
 SECONDS_TO_END = 10  # after SIGTERM
 LINES = 15  # of a failed worker's output that are shown
@@ -33,7 +33,7 @@ def launch(arguments, count):
     """
     if count < 1:
         raise ValueError(f"--workers must be 1 or more, not {count}")
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     with contextlib.ExitStack() as stack:
         outputs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(count)]
         workers = [stack.enter_context(_worker(arguments, addresses, index, outputs[index])) for index in range(count)]
@@ -109,7 +109,8 @@ def _tell_on_signals(stack, workers):
     return came
 
 
-def _free_ports(count):
+def free_ports(count):
+    """So many ports of this machine that nothing listens on."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -1,0 +1,96 @@
+"""A run that is killed again and again, and goes on: `python -m benchmarks.kills`. See docs/distributed.md.
+
+Trains a small VAE without a break; then again, killed by SIGKILL at random moments and gone on with each time: as a
+single process, and as two workers, of which the chief or the other is killed. Compares what the last checkpoints hold.
+"""
+
+import argparse
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).parent.parent
+SECONDS = (0.2, 3.0)  # from a new checkpoint to the kill
+
+__all__ = ["main"]
+
+
+def main():
+    """Prints a line for each kill and each comparison; the exit status is 1 where weights differ."""
+    parser = argparse.ArgumentParser("python -m benchmarks.kills", description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=6, help="of the single process, and as many of two workers")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    moments, same = random.Random(options.seed), True
+    with tempfile.TemporaryDirectory() as folder:
+        for workers, tolerance in ((1, 0.0), (2, 1e-5)):
+            whole, broken = (pathlib.Path(folder) / f"{name}-{workers}" for name in ("whole", "broken"))
+            assert _start(whole, workers, options.epochs).wait() == 0
+            killed = 0
+            while killed < options.kills:
+                killed += _killed(broken, workers, options.epochs, moments, killed)
+            assert _start(broken, workers, options.epochs).wait() == 0
+            same &= _compare(broken, whole, workers, killed, tolerance)
+    return int(not same)
+
+
+def _start(run, workers, epochs):
+    command = [sys.executable, "-m", "tfvae.cli", "train", "configs/smoke.yaml", str(run), "--resume"]
+    command += ["--set", f"fit.epochs={epochs}", *(["--workers", str(workers)] if workers > 1 else [])]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _killed(run, workers, epochs, moments, number):
+    """Goes on with the run and kills a process at a random moment after a new checkpoint; whether it came to that."""
+    before, process = _step(run), _start(run, workers, epochs)
+    while _step(run) == before and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(moments.uniform(*SECONDS))
+    if process.poll() is not None:
+        raise RuntimeError("the run ended before it was killed: more --epochs are needed")
+    pid, who = process.pid, "the process"
+    if workers > 1:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        pid, who = int(children[number % workers]), ("the chief", "the other worker")[number % workers]
+    os.kill(pid, signal.SIGKILL)
+    process.wait()
+    print(f"{workers} process(es), kill {number + 1}: {who}, last checkpoint at step {_step(run)}", flush=True)
+    return 1
+
+
+def _step(run):
+    """The optimizer's step of the last checkpoint, 0 where there is none."""
+    steps = [int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("step-*.index")]
+    return max(steps, default=0)
+
+
+def _compare(run, whole, workers, killed, tolerance):
+    import tensorflow as tf
+
+    from tfvae import callbacks
+
+    saved = [callbacks.latest(folder / "checkpoints") for folder in (run, whole)]
+    readers = [tf.train.load_checkpoint(each.path) for each in saved]
+    names = [name for name in readers[0].get_variable_to_shape_map() if name.startswith(("vae/", "position/"))]
+    values = [[reader.get_tensor(name) for name in names] for reader in readers]
+    most = max(float(np.max(np.abs(a.astype(np.float64) - b), initial=0)) for a, b in zip(*values, strict=True))
+    history = [(folder / "history.csv").read_text().count("\n") for folder in (run, whole)]
+    same = most <= tolerance and saved[0].state["epoch"] == saved[1].state["epoch"] and history[0] == history[1]
+    print(
+        f"{workers} process(es), {killed} kills: step {_step(run)} and {_step(whole)}, {len(names)} variables, "
+        f"largest difference {most:.3g} (at most {tolerance:g}): {'the same' if same else 'NOT the same'}",
+        flush=True,
+    )
+    return same
+
+
+if __name__ == "__main__":
+    sys.exit(main())
