@@ -20,7 +20,7 @@ MODELS = {  # the network, the width of an MLP's layers, and images for each wor
     "MLP, layers of 100": ("mlp", 100, 10_000),
     "MLP, layers of 200": ("mlp", 200, 10_000),
     "MLP, layers of 800": ("mlp", 800, 4_000),
-    "convolutions of 32 and 64 channels": ("conv", 200, 1_000),
+    "convolutions of 32 and 64 channels": ("conv", 200, 3_000),
 }
 EPOCHS, BATCH = 4, 100
 
@@ -71,6 +71,8 @@ def _work(name, core):
     ends = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.end(logs["loss"]))
     batches = tf.data.Dataset.from_tensor_slices(pixels).batch(total * BATCH)
     vae.fit(batches, epochs=EPOCHS, callbacks=[ends], verbose=0)
+    steps = int(vae.optimizer.iterations.numpy())
+    assert steps == EPOCHS * count // BATCH, f"{steps} steps, losses {done.losses}"
     print(json.dumps({"seconds": statistics.median(done.seconds[1:]), "parameters": vae.count_params()}))
 
 

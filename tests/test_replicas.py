@@ -78,6 +78,11 @@ def test_workers_give_the_numbers_of_one(tmp_path, count, devices, kind):
     assert_same(found, alone, TOLERANCE[settings.get("optimizer", "SGD")])
 
 
+def test_a_strategy_of_one_device_takes_every_step(replicas_of):
+    settings = {"size": 3, "optimizer": "Adam"}
+    assert_same(fitted(replicas_of(1), **settings), fitted(tf.distribute.get_strategy(), **settings), 1e-6)
+
+
 def test_every_row_goes_to_one_replica(replicas_of):
     strategy = replicas_of(4)
     batches = tf.data.Dataset.range(23).batch(8)

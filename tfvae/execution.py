@@ -102,13 +102,16 @@ def grouped(vae, step):
         return vae.get_metrics_result()
 
     def function(iterator):
-        if size == 1 or not isinstance(iterator, tf.data.Iterator):
+        if size == 1:
             return run_one(next(iterator))
         done, logs = 0, None
         while done < size:
             try:
+                if not isinstance(iterator, tf.data.Iterator):  # as a strategy of one replica has them
+                    logs, done = run_one(next(iterator)), done + 1
+                    continue
                 batches, count, other = _collect(iterator, size, tf.constant(size - done))
-            except tf.errors.OutOfRangeError:
+            except (StopIteration, tf.errors.OutOfRangeError):
                 if logs is None:
                     raise
                 break

@@ -229,7 +229,8 @@ class VAE(keras.Model):
         row, total = replicas.place_in_batch(tf.shape(self.split(data)[0])[0])
         seed = random.seed(self.seed, random.Stream.TRAINING, self.optimizer.iterations, row)
         terms, gradients = execution.within_replica(self, self.gradients)(data, seed, total)
-        self.optimizer.apply(gradients, self.trainable_weights)
+        replicas.take_sums(self.optimizer)
+        self.optimizer.apply(replicas.total(gradients, self.trainable_weights), self.trainable_weights)
         return self.track(terms)
 
     def gradients(self, data, seed, total):

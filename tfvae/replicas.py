@@ -1,10 +1,12 @@
 """The replicas of a `tf.distribute` strategy: they hold the rows of one global batch, in order."""
 
+import math
+
 import tensorflow as tf
 
 from tfvae.data import untuned
 
-__all__ = ["distribute", "gather", "over_replicas", "place_in_batch", "several"]
+__all__ = ["distribute", "gather", "over_replicas", "place_in_batch", "several", "take_sums", "total"]
 
 
 def several(strategy):
@@ -83,6 +85,30 @@ def place_in_batch(examples):
     mine = tf.one_hot(index, context.num_replicas_in_sync, dtype=tf.int32) * examples
     counts = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)  # examples of each replica
     return tf.reduce_sum(counts[:index]), tf.reduce_sum(counts)
+
+
+def total(gradients, variables):
+    """The sums over the replicas of the variables' gradients, or Nones, in one message: each would wait by itself."""
+    context = _context()
+    given = {i: g for i, g in enumerate(gradients) if g is not None}
+    if context is None or not given:
+        return gradients
+    flat = tf.concat([tf.reshape(tf.convert_to_tensor(gradient), [-1]) for gradient in given.values()], axis=0)
+    shapes = [variables[i].shape for i in given]
+    parts = tf.split(context.all_reduce(tf.distribute.ReduceOp.SUM, flat), [math.prod(shape) for shape in shapes])
+    summed = dict(zip(given, map(tf.reshape, parts, shapes), strict=True))
+    return [summed.get(i) for i in range(len(gradients))]
+
+
+def take_sums(optimizer):
+    """Makes an optimizer take gradients for what they are, sums over the replicas already.
+
+    Keras clips gradients, and looks for infinite ones, before it sums them: a replica's part of a gradient would be
+    clipped, not the gradient.
+    """
+    if _context() is not None:
+        inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+        inner._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
 
 
 def gather(rows):

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tfvae import data as data_module
-from tfvae import likelihoods, model, networks, objectives, posteriors, preprocessing, priors
+from tfvae import likelihoods, model, networks, objectives, posteriors, preprocessing, priors, replicas
 from tfvae.config import schema
 from tfvae.config.schema import ConfigError
 
@@ -146,9 +146,12 @@ def strategy(path, overrides=()):
     for assignment in overrides:
         _override(raw, assignment)
     name = raw.get("strategy", "default")
+    made = tf.distribute.get_strategy()
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
+        made = tf.distribute.MultiWorkerMirroredStrategy()
+    elif name == "mirrored":
+        made = tf.distribute.MirroredStrategy()
+    return made if replicas.several(made) else tf.distribute.get_strategy()  # which is faster on one device
 
 
 def difference(experiment, path):
