@@ -199,8 +199,8 @@ def test_the_launcher_ends_all_when_one_dies_and_says_why(tmp_path):
         int(pid) for pid in pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
     ]
     os.kill(children[1], signal.SIGKILL)
-    assert launcher.wait(60) == 2
-    assert "worker 1 of 2 ended with status -9" in launcher.stderr.read()
+    said = launcher.communicate(timeout=60)[1]
+    assert launcher.returncode == 2 and "worker 1 of 2 ended with status -9" in said
     assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children)
 
 
