@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests import members
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import execution, networks, objectives
+from tfvae import execution, networks, objectives, random
 
 
 def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
@@ -66,18 +66,20 @@ def test_what_is_chosen_unasked():
     vae, images = small_vae(), small_images(23)
     data = images[:5]
 
-    def chosen(*arguments, **more):
-        return execution.steps_to_fuse(vae, *arguments, **more)
+    def chosen(*arguments, **call):
+        return execution.steps_to_fuse(vae, *arguments, call=call)
 
-    assert chosen(data) == chosen(images, 32) == execution.MOST_STEPS
+    assert chosen(data) == chosen(images, 32, x=images) == execution.MOST_STEPS
     assert chosen(data, callbacks=[EachBatch()]) == 1
+    assert chosen(data, callbacks=EachBatch()) == 1
     assert chosen(data, callbacks=[keras.callbacks.LambdaCallback(on_batch_end=lambda *a: None)]) == 1
     assert chosen(data, callbacks=[keras.callbacks.TensorBoard(update_freq=10)]) == 1
     assert chosen(data, callbacks=[keras.callbacks.EarlyStopping(), keras.callbacks.TerminateOnNaN()]) > 1
-    assert chosen(data, limits=(250, None)) == 50 and chosen(data, limits=(250, 15)) == 5
+    assert chosen(data, steps_per_epoch=250) == 50 and chosen(data, steps_per_epoch=250, validation_steps=15) == 5
     assert chosen(None) == 1
-    assert chosen(np.zeros((3, 2**23, 1, 1), np.uint8)) == 1
-    assert chosen(np.zeros((1, 2**16, 1, 1), np.uint8), 2**8) == 2
+    assert chosen(np.zeros((3, 2**21, 1, 1), np.uint8)) == 1
+    large = np.zeros((1, 2**14, 1, 1), np.uint8)
+    assert chosen(large, 2**8, x=large) == 2
     vae.compile(steps_per_execution=7)
     assert chosen(data) == 7
     vae.compile(run_eagerly=True)
@@ -119,6 +121,56 @@ def test_limited_steps_are_kept():
     vae.fit(data, steps_per_epoch=6, epochs=2, validation_data=data, validation_steps=4, verbose=0)
     assert int(vae.optimizer.iterations) == 12 and float(vae.batches.result()) == 4
     assert vae.steps_per_execution == 1
+
+
+def test_arrays_are_held_out_shuffled_and_grouped():
+    images = small_images(40)
+    logs = {}
+    for size in (1, 100):
+        keras.utils.set_random_seed(0)
+        vae = small_vae(compiled={"steps_per_execution": size})
+        callbacks = [EachBatch()] if size == 1 else []
+        history = vae.fit(images, batch_size=5, epochs=2, validation_split=0.25, verbose=0, callbacks=callbacks)
+        assert int(vae.optimizer.iterations) == 12 and float(vae.batches.result()) == 2
+        logs[size] = history.history
+    assert set(logs[1]) == {
+        f"{split}{name}" for split in ("", "val_") for name in ("loss", "elbo", "reconstruction", "kl")
+    }
+    for name, values in logs[1].items():
+        np.testing.assert_allclose(logs[100][name], values, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"validation_split=2\.0"):
+        vae.fit(images, validation_split=2.0)
+
+
+def test_what_is_read_but_once_runs_step_by_step():
+    def batches():
+        for part in np.split(small_images(20), 4):
+            yield (part,)
+
+    vae = small_vae(compiled={"steps_per_execution": 3})
+    vae.fit(batches(), verbose=0)
+    assert int(vae.optimizer.iterations) == 4 and vae.steps_per_execution == 3
+
+
+def test_halves_give_the_gradients_of_the_whole():
+    """With XLA a batch goes through in two halves: the same noise, losses and gradients, regularisers' too."""
+    encoder = networks.mlp(members.IMAGE, [16], "tanh")
+    encoder.layers[-1].kernel_regularizer = keras.regularizers.L2(0.1)
+    vae = small_vae(encoder=encoder)
+    data = tf.constant(small_images(2 * execution.SMALLEST_PART + 1))
+
+    def seed(first):
+        return random.seed(0, random.Stream.TRAINING, 7, first)
+
+    def found(jit_compile):
+        vae.jit_compile = jit_compile
+        function = tf.function(lambda: execution.gradients(vae, data, seed, len(data)), jit_compile=jit_compile)
+        return function()
+
+    (whole, gradients), (halves, sums) = found(False), found(True)
+    for one, other in zip((*whole, *gradients), (*halves, *sums), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
+    assert np.abs(gradients[0]).max() > 0.01
 
 
 @pytest.mark.slow

@@ -1,25 +1,37 @@
 """How steps run: a group of them as one program, fed by any `tf.data`.
 
-A step of a small model takes less time than starting it. So a group of batches is stacked, and goes through one
-compiled loop whose forward pass, backward pass and optimizer are those of single steps. A group that is not full runs
-through the same program, which takes the number of its steps; a batch of another size ends a group, and has a program
-of its own.
+A step of a small model takes less time than starting it. So batches are stacked to groups, while the group before is at
+work, and a group goes through one compiled loop whose forward pass, backward pass and optimizer are those of single
+steps. A group that is not full runs through the same program, which takes the number of its steps; batches of another
+size have a program of their own.
 """
 
+import contextlib
+import inspect
+import itertools
 import math
 
 import keras
 import tensorflow as tf
 
-from tfvae import replicas
+from tfvae import checks, data, replicas
 
-__all__ = ["compiles", "gains_from_xla", "grouped", "joined", "replicated", "steps_to_fuse", "within_replica"]
+__all__ = [
+    "compiles",
+    "gains_from_xla",
+    "gradients",
+    "grouped",
+    "joined",
+    "prepared",
+    "replicated",
+    "steps_to_fuse",
+]
 
 MOST_STEPS = 100  # of a group: beyond, nothing is gained
-MOST_BYTES = 2**25  # of a group's data
+MOST_BYTES = 2**23  # of a group's data
+SMALLEST_PART = 16  # rows of a batch that are worth a part of a program
+BATCH_SIZE = 32  # of arrays, unless given: Keras' own
 HOOKS = tuple(f"on_{mode}batch_{end}" for mode in ("", "train_", "test_") for end in ("begin", "end"))
-
-
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.DepthwiseConv2D)
 
 
@@ -38,36 +50,135 @@ def compiles(vae):
     return alone or not replicas.several(vae.distribute_strategy)
 
 
-def within_replica(vae, function):
-    """The function, compiled where a replica compiles its part of a step by itself; else as it is."""
-    if not replicas.several(vae.distribute_strategy) or not vae.jit_compile or not compiles(vae):
-        return function
-    key = (function.__name__, vae.jit_compile)
-    if key not in vae.programs:
-        vae.programs[key] = tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True)
-    return vae.programs[key]
+def gradients(vae, data, seed, total):
+    """`VAE.gradients` of a replica's data; compiled, where that is not done with the whole step.
+
+    On a CPU XLA is given two halves of the data, which have nothing to wait for from each other: its threads share the
+    small products of matrices of one batch badly. Each example has the noise that it would have in the whole.
+
+    Args:
+        vae: whose.
+        data: as loaded, `[B, ...]`.
+        seed: a function: the index of a first row -> the seed.
+        total: number of examples in the global batch.
+    """
+    if not vae.jit_compile or vae.run_eagerly or not compiles(vae):
+        return vae.gradients(data, seed(0), total)
+    if replicas.several(vae.distribute_strategy):
+        if vae.gradients not in vae.programs:
+            program = tf.function(vae.gradients, jit_compile=True, autograph=False, reduce_retracing=True)
+            vae.programs[vae.gradients] = program
+        return vae.programs[vae.gradients](data, seed(0), total)
+    rows = tf.nest.flatten(data)[0].shape[0] or 1
+    whole = vae.objective.whole_batch or vae.non_trainable_variables or tf.config.list_physical_devices("GPU")
+    if whole or rows < 2 * SMALLEST_PART:
+        return vae.gradients(data, seed(0), total)
+    parts = []
+    for start, stop in ((0, rows // 2), (rows // 2, rows)):
+        part = tf.nest.map_structure(lambda t, start=start, stop=stop: t[start:stop], data)
+        parts.append(vae.gradients(part, seed(start), total))
+    terms = tf.nest.map_structure(lambda *halves: tf.concat(halves, axis=0), *(part[0] for part in parts))
+    return terms, [_sum(halves) for halves in zip(*(part[1] for part in parts), strict=True)]
 
 
-def steps_to_fuse(vae, first, batch_size=None, callbacks=(), limits=()):
+def _sum(gradients):
+    """The sum of a variable's gradients, None for one that has none."""
+    return None if gradients[0] is None else tf.add_n([tf.convert_to_tensor(gradient) for gradient in gradients])
+
+
+@contextlib.contextmanager
+def prepared(vae, method, args, kwargs):
+    """Makes data and VAE ready for a call of Keras' `fit`, `evaluate` or `predict`: within, it can be called with the
+    arguments that this gives, a dict.
+
+    The data is looked at; arrays become `tf.data`, which is put into groups or spread over replicas.
+
+    Raises:
+        ValueError: when the data does not fit the VAE.
+    """
+    call = inspect.signature(method).bind(*args, **kwargs).arguments
+    call |= call.pop("kwargs", {})
+    training, grouping = method.__name__ == "fit", method.__name__ != "predict"
+    if training:
+        _hold_out(call)
+    validation = call.get("validation_data")
+    pair = validation if isinstance(validation, tuple) else (validation, None)
+    first = checks.data(vae, call.get("x"), call.get("y"))
+    checks.data(vae, *pair)
+    size = call.get("batch_size") or BATCH_SIZE
+    asked, fused = vae.steps_per_execution, steps_to_fuse(vae, first, size, call)
+    if grouping:
+        shuffle = training and call.get("shuffle") is not False
+        call |= {"x": _batches(vae, call.get("x"), call.get("y"), size, shuffle, fused), "y": None}
+        call.pop("batch_size", None)
+        if training:
+            call["shuffle"] = False  # Keras cannot shuffle `tf.data`, and would warn
+    if validation is not None:
+        call["validation_data"] = _batches(vae, *pair, call.pop("validation_batch_size", None) or size, False, fused)
+    vae.steps_per_execution = fused
+    try:
+        yield call
+    finally:
+        vae.steps_per_execution = asked
+
+
+def _hold_out(call):
+    """`validation_split` of arrays, as Keras has it: their last part is validation data."""
+    share, x, y = call.pop("validation_split", 0.0), call.get("x"), call.get("y")
+    if not share or call.get("validation_data") is not None:
+        return
+    if not hasattr(x, "shape") or not 0 < share < 1:
+        raise ValueError(f"validation_split={share}: it takes arrays, and a number between 0 and 1")
+    kept = math.floor(len(x) * (1 - share))
+    call["x"], call["validation_data"] = x[:kept], x[kept:]
+    if y is not None:
+        call["y"], call["validation_data"] = y[:kept], (x[kept:], y[kept:])
+
+
+def _batches(vae, x, y, batch_size, shuffle, fused):
+    """Data of `fit` or `evaluate` as Keras is to take it; what is neither `tf.data` nor an array, as it is."""
+    strategy = vae.distribute_strategy
+    several = replicas.several(strategy)
+    if hasattr(x, "shape"):
+        seed = vae.seed + int(vae.optimizer.iterations)  # a second call has an order of its own
+        x = data.held([x] if y is None else [x, y], batch_size, shuffle, seed)
+    if not isinstance(x, tf.data.Dataset):
+        if several:
+            raise ValueError(f"with several replicas, data is tf.data or an array, not {type(x).__name__}")
+        return x
+    if several:
+        return replicas.distribute(strategy, x)
+    return replicas.placed(strategy, data.grouped(x, fused), x.cardinality) if fused > 1 else x
+
+
+def steps_to_fuse(vae, first, batch_size=BATCH_SIZE, call=None):
     """`steps_per_execution` for `fit`: what the user asked for, or, where that is Keras' 1, what is safe and fast.
 
     A callback of the user's own that acts on batches sees each of them.
 
     Args:
         vae: compiled.
-        first: a batch of the data, or None where it is not known: then nothing is grouped unasked.
-        batch_size: where it is not that of `first`.
-        callbacks: of `fit`.
-        limits: `steps_per_epoch` and `validation_steps`, or None: groups must divide them.
+        first: a batch of the data, or examples of an array; None for data that is neither, whose steps run one by one.
+        batch_size: of an array.
+        call: arguments of `fit`; groups must divide `steps_per_epoch` and its like.
     """
-    asked = int(vae.steps_per_execution)
-    if asked > 1 or first is None or vae.run_eagerly or any(map(_acts_on_batches, callbacks)):
-        return asked
+    asked, call = int(vae.steps_per_execution), call or {}
+    several = replicas.several(vae.distribute_strategy)
+    if asked > 1 or vae.run_eagerly or first is None or any(map(_acts_on_batches, _callbacks(call))):
+        return asked if several or (first is not None and not vae.run_eagerly) else 1
     parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(first)]
-    size = sum(part.dtype.size * math.prod(part.shape[1:]) for part in parts) * (batch_size or len(parts[0]))
+    rows = batch_size if hasattr(call.get("x"), "shape") else len(parts[0])
+    size = sum(part.dtype.size * math.prod(part.shape[1:]) for part in parts) * rows
     most = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size)))
-    limit = math.gcd(*(limit or 0 for limit in limits))
+    limit = math.gcd(*(call.get(name) or 0 for name in ("steps_per_epoch", "validation_steps", "steps")))
     return most if not limit else max(n for n in range(1, most + 1) if limit % n == 0)
+
+
+def _callbacks(call):
+    """The callbacks of a call, a list."""
+    found = call.get("callbacks") or []
+    found = getattr(found, "callbacks", found)
+    return [found] if isinstance(found, keras.callbacks.Callback) else found
 
 
 def _acts_on_batches(callback):
@@ -83,9 +194,10 @@ def _acts_on_batches(callback):
 def grouped(vae, step):
     """-> function(iterator): up to `steps_per_execution` steps, `step(batch)`; what Keras calls a train function.
 
-    It gives the metrics so far, and raises StopIteration or OutOfRangeError when the iterator has no batch left.
+    The iterator is of groups (`data.grouped`), or, where `steps_per_execution` is 1, of batches. The function gives the
+    metrics so far, and raises StopIteration when nothing is left.
     """
-    size = int(vae.steps_per_execution)
+    size, usual = int(vae.steps_per_execution), 0
 
     @tf.function(jit_compile=vae.jit_compile, autograph=False)
     def run(batches, count):
@@ -102,25 +214,39 @@ def grouped(vae, step):
         return vae.get_metrics_result()
 
     def function(iterator):
+        nonlocal usual
         if size == 1:
             return run_one(next(iterator))
-        done, logs = 0, None
-        while done < size:
-            try:
-                if not isinstance(iterator, tf.data.Iterator):  # as a strategy of one replica has them
-                    logs, done = run_one(next(iterator)), done + 1
-                    continue
-                batches, count, other = _collect(iterator, size, tf.constant(size - done))
-            except (StopIteration, tf.errors.OutOfRangeError):
-                if logs is None:
-                    raise
-                break
-            logs, done = run(batches, count), done + int(count)
-            if other.has_value():
-                logs, done = run_one(other.get_value()), done + 1
+        rows, stacked = next(iterator)
+        usual = max(usual, int(tf.reduce_max(rows)))  # rows of a batch, but for the last: the others have no program
+        done = 0
+        for alike, those in itertools.groupby(rows.numpy().tolist()):
+            count = len(list(those))
+            if count == 1 and alike != usual:
+                logs = run_one(_part(stacked, done, alike))
+            else:
+                part = _part(stacked, slice(done, done + count), alike)
+                logs = run(tf.nest.map_structure(lambda t: _padded(t, size), part), tf.constant(count))
+            done += count
         return logs
 
     return function
+
+
+def _part(stacked, which, rows):
+    """Batches of a group `[g, B, ...]`, without the rows that fill them up."""
+    whole = isinstance(which, slice) and which == slice(0, len(tf.nest.flatten(stacked)[0]))
+
+    def of(t):
+        return t if whole and rows == t.shape[1] else t[which, :rows] if isinstance(which, slice) else t[which][:rows]
+
+    return tf.nest.map_structure(of, stacked)
+
+
+def _padded(stacked, size):
+    """[count, ...] -> [size, ...], zeros behind: one program for groups of any length."""
+    missing = size - len(stacked)
+    return tf.pad(stacked, [[0, missing], *[[0, 0]] * (stacked.shape.rank - 1)]) if missing else stacked
 
 
 def replicated(vae, step):
@@ -164,49 +290,3 @@ def joined(vae, step):
     """-> function(batches): `step` of a list of batches joined to one; what Keras calls a predict function."""
     run = tf.function(step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
     return lambda batches: run(tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *batches))
-
-
-@tf.function(autograph=False)
-def _collect(iterator, size, wanted):
-    """The next batches that are alike in shape, one or more, at most `wanted`.
-
-    Returns:
-        stacked `[size, B, ...]`, with zeros behind the last; how many; and, if one came after them that has another
-        shape, that one, an optional.
-    """
-    first = iterator.get_next()
-    rows = tf.shape(tf.nest.flatten(first)[0])[0]
-    arrays = [
-        tf.TensorArray(t.dtype, wanted, element_shape=t.shape, clear_after_read=True).write(0, t)
-        for t in tf.nest.flatten(first)
-    ]
-
-    def following(count):
-        empty = tf.experimental.Optional.empty(iterator.element_spec)
-        return tf.cond(count < wanted, iterator.get_next_as_optional, lambda: empty)
-
-    def alike(batch):
-        return tf.shape(tf.nest.flatten(batch.get_value())[0])[0] == rows
-
-    def more(count, batch, arrays):
-        del count, arrays
-        return tf.cond(batch.has_value(), lambda: alike(batch), lambda: False)
-
-    def add(count, batch, arrays):
-        values = tf.nest.flatten(batch.get_value())
-        arrays = [array.write(count, value) for array, value in zip(arrays, values, strict=True)]
-        return count + 1, following(count + 1), arrays
-
-    count, other, arrays = tf.while_loop(
-        more, add, (tf.constant(1), following(tf.constant(1)), arrays), parallel_iterations=1
-    )
-    stacked = [_padded(array.gather(tf.range(count)), size) for array in arrays]
-    return tf.nest.pack_sequence_as(first, stacked), count, other
-
-
-def _padded(stacked, size):
-    """[count, ...] -> [size, ...], zeros behind."""
-    missing = size - tf.shape(stacked)[0]
-    paddings = [[0, missing], *[[0, 0]] * (stacked.shape.rank - 1)]
-    padded = tf.cond(missing > 0, lambda: tf.pad(stacked, paddings), lambda: stacked)
-    return tf.ensure_shape(padded, [size, *stacked.shape[1:]])

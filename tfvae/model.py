@@ -1,7 +1,5 @@
 """VAE: a preprocessor, an encoder network, a posterior, a prior, a decoder network, a likelihood and an objective."""
 
-import contextlib
-
 import keras
 import tensorflow as tf
 
@@ -227,8 +225,11 @@ class VAE(keras.Model):
         """One step of the optimizer down the mean loss over the global batch."""
         data = checks.as_loaded(data)
         row, total = replicas.place_in_batch(tf.shape(self.split(data)[0])[0])
-        seed = random.seed(self.seed, random.Stream.TRAINING, self.optimizer.iterations, row)
-        terms, gradients = execution.within_replica(self, self.gradients)(data, seed, total)
+
+        def seed(first):
+            return random.seed(self.seed, random.Stream.TRAINING, self.optimizer.iterations, row + first)
+
+        terms, gradients = execution.gradients(self, data, seed, total)
         replicas.take_sums(self.optimizer)
         self.optimizer.apply(replicas.total(gradients, self.trainable_weights), self.trainable_weights)
         return self.track(terms)
@@ -239,7 +240,8 @@ class VAE(keras.Model):
         with tf.GradientTape() as tape:
             terms = self.terms(data, seed, training=True)
             loss = tf.reduce_sum(terms.loss) / tf.cast(total, tf.float32)
-            loss += tf.nn.scale_regularization_loss(tf.add_n([0.0, *self.losses]))
+            share = tf.cast(tf.shape(terms.loss)[0] / total, tf.float32)  # of the batch
+            loss += share * tf.add_n([0.0, *self.losses])
             loss = self.optimizer.scale_loss(loss)  # for mixed precision
         return terms, tape.gradient(loss, self.trainable_weights)
 
@@ -269,77 +271,37 @@ class VAE(keras.Model):
 
     # Keras
 
-    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
+    def fit(self, x=None, y=None, *args, **kwargs):
         """Trains, as `keras.Model.fit` does, after a look at the first batch of `x` and of `validation_data`. Arrays of
         a conditional VAE are x and y, the conditions.
 
-        Of `tf.data` groups of steps run as one program: as many as `compile(steps_per_execution=...)` says, or, where
-        that is 1, up to 100 unless a callback of one's own acts on batches. The numbers are those of single steps.
+        Of `tf.data` and arrays, groups of steps run as one program: as many as `compile(steps_per_execution=...)` says,
+        or, where that is 1, up to 100 unless a callback of one's own acts on batches. The numbers are those of single
+        steps, as which those of generators run.
 
         Raises:
             ValueError: when shape, type or values of the data do not fit preprocessor and likelihood; it names both.
         """
-        first = checks.data(self, x, y)
-        checks.data(self, *(validation_data if isinstance(validation_data, tuple) else (validation_data,)))
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)  # Keras cannot, and warns
         if self.compiled and not self.optimizer.built:  # else the first step would make variables, and be traced twice
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
-        if replicas.several(self.distribute_strategy):
-            x, y = self._distributed(x, y, args, kwargs, kwargs.get("shuffle", True)), None
-            kwargs["shuffle"] = False
-            if validation_data is not None:
-                pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-                validation_data = self._distributed(*pair, args, kwargs | {"batch_size": None}, shuffle=False)
-        with self._steps_fused(x, first, args, kwargs):
-            return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
+        with execution.prepared(self, super().fit, (x, y, *args), kwargs) as arguments:
+            return super().fit(**arguments)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Mean loss, elbo, reconstruction and kl, as `keras.Model.evaluate`; looks at the first batch as `fit` does."""
-        if kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked, and says how many steps are fused
+        if kwargs.get("_use_cached_eval_dataset"):  # `fit` has prepared it
             return super().evaluate(x, y, *args, **kwargs)
-        first = checks.data(self, x, y)
-        if replicas.several(self.distribute_strategy):
-            x, y = self._distributed(x, y, args, kwargs, shuffle=False), None
-        with self._steps_fused(x, first, args, kwargs):
-            return super().evaluate(x, y, *args, **kwargs)
+        with execution.prepared(self, super().evaluate, (x, y, *args), kwargs) as arguments:
+            return super().evaluate(**arguments)
 
     def predict(self, x, *args, **kwargs):
         """Reconstructions of all of x, `[N, *event]`, as `keras.Model.predict` gives what `call` does."""
-        with self._steps_fused(x, checks.data(self, x), args, kwargs):
-            return super().predict(x, *args, **kwargs)
-
-    def _distributed(self, x, y, args, kwargs, shuffle):
-        """Data of `fit` or `evaluate`, spread over replicas."""
-        if not isinstance(x, tf.data.Dataset):
-            if not hasattr(x, "shape"):
-                raise ValueError(f"with several replicas, data is tf.data or an array, not {type(x).__name__}")
-            size = (args[0] if args else kwargs.pop("batch_size", None)) or 32  # Keras' own
-            x = tf.data.Dataset.from_tensor_slices(x if y is None else (x, y))
-            x = (x.shuffle(len(x), seed=self.seed) if shuffle else x).batch(size)
-        return replicas.distribute(self.distribute_strategy, x)
+        with execution.prepared(self, super().predict, (x, *args), kwargs) as arguments:
+            return super().predict(**arguments)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: a VAE is built from the start, and Keras' own fails on distributed batches."""
-
-    @contextlib.contextmanager
-    def _steps_fused(self, x, first, args, kwargs):
-        """Sets `steps_per_execution` for a call of `fit`, `evaluate` or `predict` with these arguments."""
-        asked = self.steps_per_execution
-        batch_size = None
-        if hasattr(x, "shape"):
-            batch_size = (args[0] if args else kwargs.get("batch_size")) or 32  # Keras' own
-        callbacks = kwargs.get("callbacks") or ()
-        limits = [kwargs.get(name) for name in ("steps_per_epoch", "validation_steps", "steps")]
-        try:
-            if first is not None:
-                callbacks = callbacks.callbacks if hasattr(callbacks, "callbacks") else callbacks
-                callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
-                self.steps_per_execution = execution.steps_to_fuse(self, first, batch_size, callbacks, limits)
-            yield
-        finally:
-            self.steps_per_execution = asked
 
     def _resolve_auto_jit_compile(self):
         """What `compile(jit_compile="auto")`, the default, means: XLA where it is faster."""

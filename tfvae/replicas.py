@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfvae.data import untuned
 
-__all__ = ["distribute", "gather", "over_replicas", "place_in_batch", "several", "take_sums", "total"]
+__all__ = ["distribute", "gather", "over_replicas", "place_in_batch", "placed", "several", "take_sums", "total"]
 
 
 def several(strategy):
@@ -33,6 +33,16 @@ def distribute(strategy, batches):
     distributed = strategy.distribute_datasets_from_function(of_worker)
     distributed._cardinality = int(batches.cardinality())  # Keras asks how many; its own counts the replicas' parts
     return distributed
+
+
+def placed(strategy, groups, cardinality):
+    """Groups of batches as a strategy of one replica takes them; `cardinality` gives the number of batches."""
+    if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
+        groups = strategy.distribute_datasets_from_function(lambda _: groups)
+        groups._cardinality = int(cardinality())
+    else:
+        groups.cardinality = cardinality
+    return groups
 
 
 def _rows(batch, index, total):

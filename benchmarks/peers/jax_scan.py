@@ -2,6 +2,7 @@
 
 import functools
 import math
+import secrets
 
 import jax
 import jax.numpy as jnp
@@ -38,10 +39,11 @@ def log_marginal(file, count, samples):
 def _train(file, count, epochs, batch_size=100, network="mlp"):
     done = Epochs()
     pixels = jnp.asarray(images.training(file, count).reshape(-1, 784))
-    parameters = (_mlp if network == "mlp" else _conv)(jax.random.key(0))
+    start, *keys = jax.random.split(jax.random.key(secrets.randbits(31)), epochs + 1)  # each run another
+    parameters = (_mlp if network == "mlp" else _conv)(start)
     state = ADAM.init(parameters)
-    for epoch in range(epochs):
-        parameters, state, loss = _epoch(parameters, state, jax.random.key(epoch + 1), pixels, batch_size, network)
+    for key in keys:
+        parameters, state, loss = _epoch(parameters, state, key, pixels, batch_size, network)
         done.end(loss)
     return parameters, done
 

@@ -11,10 +11,9 @@ import tensorflow_datasets as tfds
 
 from tfvae import random
 from tfvae.data import sources
+from tfvae.data.batches import Position, finished, grouped, held, passes, untuned
 
-__all__ = ["Position", "load", "untuned"]
-
-AT_ONCE = 16  # batches that are gathered from memory in one go
+__all__ = ["Position", "grouped", "held", "load", "untuned"]
 
 
 class Part(NamedTuple):
@@ -80,52 +79,9 @@ def load(
     if in_memory:
         arrays = _read(source, parts, binary, count)
         del source  # what it may hold in memory too
-        batches = _held(arrays, batch_size, count, shuffle, seed)
-    else:
-        batches = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
-    whole = position is None or not int(position.skip)
-    position, count = position or Position(), -(-count // batch_size)
-    dataset = tf.data.Dataset.range(1).flat_map(lambda _: position.begin(batches))
-    if whole:
-        return untuned(dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2))
-    dataset = untuned(dataset.prefetch(2))
-    dataset.cardinality = lambda: tf.constant(count, tf.int64)  # of each pass but the next, which is short
-    return dataset
-
-
-class Position(tf.Module):
-    """How far a data set has been read: for a run that goes on.
-
-    Attributes:
-        passes: int64 variable, how often it has been begun; the order of a pass follows from its number.
-        skip: int64 variable, batches to leave out of the next pass.
-    """
-
-    def __init__(self, skip=0):
-        super().__init__()
-        with tf.init_scope():
-            self.passes = tf.Variable(0, dtype=tf.int64, trainable=False)
-            self.skip = tf.Variable(skip, dtype=tf.int64, trainable=False)
-
-    def begin(self, batches):
-        """The next pass of `batches`, a function: its number -> `tf.data`."""
-        number = self.passes.assign_add(1) - 1
-        skip = tf.identity(self.skip.read_value())
-        with tf.control_dependencies([skip]):
-            self.skip.assign(0)
-        return batches(number).skip(skip)
-
-
-def untuned(dataset):
-    """The data set without what tf.data does to it unasked.
-
-    The thread of its tuner makes the end of an iterator wait, for seconds at times, and rewriting the pipeline copies
-    what it holds in memory.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    options.experimental_optimization.apply_default_optimizations = False
-    return dataset.with_options(options)
+        return held(arrays, batch_size, shuffle, seed, position)
+    batches = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
+    return finished(passes(batches, position), -(-count // batch_size), position)
 
 
 def _example(x, *condition):
@@ -184,29 +140,6 @@ def _read(source, parts, binary, count):
                 array[rows] = values
             filled, index = rows.stop, index + len(x)
     return arrays
-
-
-def _held(arrays, batch_size, count, shuffle, seed):
-    """-> function: the number of a pass -> batches of arrays in memory, of which no more than some batches are copied.
-
-    The list of arrays is left empty, so that none is held twice.
-    """
-    tensors = tuple(tf.convert_to_tensor(arrays.pop(0)) for _ in range(len(arrays)))
-    whole = count // batch_size  # batches
-
-    def batches(number):
-        order = tf.range(count)
-        if shuffle:
-            order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed % 2**63, number]))
-        rows = tf.reshape(order[: whole * batch_size], [whole, batch_size])
-        groups = tf.data.Dataset.range(-(-whole // AT_ONCE)).map(lambda i: read(rows[i * AT_ONCE : (i + 1) * AT_ONCE]))
-        rest = tf.data.Dataset.from_tensors(order[whole * batch_size :]).map(read)
-        return groups.unbatch().concatenate(rest) if count % batch_size else groups.unbatch()
-
-    def read(rows):
-        return _example(*(tf.gather(tensor, rows) for tensor in tensors))
-
-    return batches
 
 
 def _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order):
