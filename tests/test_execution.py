@@ -148,7 +148,7 @@ def test_what_is_read_but_once_runs_step_by_step():
             yield (part,)
 
     vae = small_vae(compiled={"steps_per_execution": 3})
-    vae.fit(batches(), verbose=0)
+    vae.fit(batches(), steps_per_epoch=4, verbose=0)
     assert int(vae.optimizer.iterations) == 4 and vae.steps_per_execution == 3
 
 

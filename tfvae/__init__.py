@@ -20,7 +20,7 @@ _MODULES = (
     "networks",
     "random",
 )
-__all__ = sorted(["VAE", "serving", "training", *_PARTS, *_MODULES])
+__all__ = sorted(["VAE", "serving", "training", "tuning", *_PARTS, *_MODULES])
 
 
 def __getattr__(name):

@@ -1,4 +1,4 @@
-"""The command `tfvae`: train, evaluate, plot, export. TensorFlow is imported where a verb needs it: help is instant."""
+"""The command `tfvae`. TensorFlow is imported where a verb needs it: help is instant."""
 
 import argparse
 import difflib
@@ -60,7 +60,8 @@ def _import_quietly():
 def train(options):
     """Train the experiment of a yaml in a new run folder, or go on with a run."""
     if options.workers:
-        return _train_on_workers(options)
+        more = [*(["--resume"] if options.resume else []), *_assignments(options), "--set", "strategy=multi_worker"]
+        return _on_workers(["train", options.config, options.run, *more], "of_cluster", options.workers)
     from tfvae import training
 
     training.train(options.config, options.run, options.set, options.resume)
@@ -69,14 +70,44 @@ def train(options):
     print(f"run folder: {options.run} (model.keras, history.csv, tensorboard, checkpoints)")
 
 
-def _train_on_workers(options):
+def _assignments(options):
+    return [word for assignment in options.set for word in ("--set", assignment)]
+
+
+def _on_workers(arguments, environments, count):
     from tfvae import workers
 
-    arguments = ["train", options.config, options.run, *(["--resume"] if options.resume else [])]
-    arguments += [word for assignment in options.set for word in ("--set", assignment)]
-    status = workers.launch([*arguments, "--set", "strategy=multi_worker"], options.workers)
+    status = workers.launch(arguments, getattr(workers, environments)(count))
     if status:
         raise SystemExit(status)
+
+
+def tune(options):
+    """Search the best values of an experiment's keys, or go on with a search; the best run is kept in RUN/best."""
+    if options.workers:
+        return _on_workers(["tune", options.config, options.run, *_assignments(options)], "of_search", options.workers)
+    from rich.console import Console
+    from rich.table import Table
+
+    from tfvae import tuning
+
+    rows = tuning.search(options.config, options.run, options.set)
+    if rows is None:
+        return  # the chief says it
+    from tfvae.tuning import report
+
+    names = ["trial", "score", "epochs", "seconds", *report.parameters(rows)]
+    table = Table(title=f"{options.run}: the best of {len(rows)} trials")
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    completed = [row for row in rows if row["score"] is not None]
+    for row in sorted(completed, key=lambda row: row["score"], reverse=True)[:10]:
+        table.add_row(*("" if row.get(name) is None else report.short(row[name]) for name in names))
+    Console().print(table)
+    failed = [row for row in rows if row["status"] == "failed"]
+    if failed:
+        print(f"{len(failed)} failed, the first: {failed[0]['message']}")
+    print(f"written: {options.run} (best.yaml, best, trials.csv, figures, tensorboard)")
 
 
 def evaluate(options):
@@ -121,7 +152,7 @@ def export(options):
         print(f"written: {path}")
 
 
-VERBS = ("train", "evaluate", "plot", "export")
+VERBS = ("train", "evaluate", "plot", "tune", "export")
 
 
 def _parser():
@@ -152,6 +183,13 @@ def _parser():
     adding.add_argument("--samples", type=int, default=5000, help="importance samples per example (default: 5000)")
     adding = verb(plot)
     adding.add_argument("run", metavar="RUN", help="folder of a finished run")
+    adding = verb(tune)
+    adding.add_argument("config", metavar="CONFIG", help="a yaml file, such as configs/tune/digits.yaml")
+    adding.add_argument("run", metavar="RUN", help="the folder of the search to make, or to go on with")
+    adding.add_argument(
+        "--set", action="append", default=[], metavar="a.b.c=value", help="set a key of the yaml; repeatable"
+    )
+    adding.add_argument("--workers", type=int, metavar="N", help="run trials in N processes on this machine")
     adding = verb(export)
     adding.add_argument("run", metavar="RUN", help="folder of a finished run")
     adding.add_argument("models", metavar="MODELS", help="folder of servables, such as export/models")

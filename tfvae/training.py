@@ -5,6 +5,7 @@ tensorboard/, evaluation.json, figures/.
 """
 
 import contextlib
+import csv
 import datetime
 import importlib.metadata
 import json
@@ -27,7 +28,7 @@ import tensorflow as tf
 
 from tfvae import callbacks, checks, config, data, evaluation, figures, serving
 
-__all__ = ["evaluate", "export", "load", "plot", "train"]
+__all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment", "write_json"]
 
 PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
 ELBO_SAMPLES = 10  # per example, in `evaluate`
@@ -55,11 +56,16 @@ def train(config_path, run, overrides=(), resume=False):
     run = pathlib.Path(run)
     if run.exists() and not resume and _is_chief():
         raise FileExistsError(f"the run folder {run} exists: choose another, remove it, or go on with it (--resume)")
-    strategy = config.strategy(config_path, overrides)
-    experiment = config.read(config_path, overrides)
+    strategy = config.strategy(config.keys(config_path, overrides).get("strategy", "default"))
+    return train_experiment(config.read(config_path, overrides), run, resume, strategy)
+
+
+def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto"):
+    """`train`, of a `config.Experiment`, under a strategy that was made; `kept` is as for `data.load`, `verbose` as for
+    `fit`."""
     saved = _saved(run, experiment) if resume else None
     position = data.Position(saved.state["step"] if saved else 0)
-    train_data, validation_data = config.training_data(experiment, position)
+    train_data, validation_data = config.training_data(experiment, position, kept)
     position.skip.assign(0)  # the checkpoint brings it back, when all have had their look at the first batch
     with strategy.scope():
         vae = config.compiled_vae(experiment, train_data.element_spec)
@@ -67,9 +73,9 @@ def train(config_path, run, overrides=(), resume=False):
     checks.data(vae, validation_data)
     if experiment.adapt and saved is None:
         vae.adapt(train_data)
-    with _alone(run) if _is_chief() else contextlib.nullcontext():
+    with alone(run) if _is_chief() else contextlib.nullcontext():
         record = _start_record(run, experiment, vae, first, saved) if _is_chief() else None
-        checkpoints = _fitted(vae, run, experiment, train_data, validation_data, position, saved)
+        checkpoints = _fitted(vae, run, experiment, train_data, validation_data, position, saved, verbose)
         if checkpoints.best_epoch is None:
             raise ArithmeticError(
                 f"no epoch had a finite {checkpoints.monitor}, see {run / 'history.csv'}: try a smaller learning rate"
@@ -80,7 +86,7 @@ def train(config_path, run, overrides=(), resume=False):
         return load(run)[0]
 
 
-def _fitted(vae, run, experiment, train_data, validation_data, position, saved):
+def _fitted(vae, run, experiment, train_data, validation_data, position, saved, verbose):
     """Trains, from the start or from what was saved; returns the `Checkpoints`."""
     monitor = vae.objective.monitor if validation_data is None else f"val_{vae.objective.monitor}"
     others = config.callbacks(experiment)
@@ -104,7 +110,7 @@ def _fitted(vae, run, experiment, train_data, validation_data, position, saved):
             train_data,
             validation_data=validation_data,
             callbacks=[*others, *writers, checkpoints],
-            verbose="auto" if _is_chief() else 0,
+            verbose=verbose if _is_chief() else 0,
             **arguments,
         )
     return checkpoints
@@ -133,7 +139,7 @@ def _saved(run, experiment):
 
 
 @contextlib.contextmanager
-def _alone(run):
+def alone(run):
     """Holds the lock of a run folder, which is made where it is missing; it falls when the process ends, however.
 
     Raises:
@@ -199,6 +205,13 @@ def load(run):
     return keras.saving.load_model(run / "model.keras"), experiment
 
 
+def best_epoch(run):
+    """What was logged in the epoch that a run's model is of: a dict of numbers."""
+    best = json.loads((pathlib.Path(run) / "run.json").read_text())["best_epoch"]
+    with open(pathlib.Path(run) / "history.csv", newline="") as file:
+        return {key: float(value) for key, value in list(csv.DictReader(file))[best - 1].items()}
+
+
 def evaluate(run, split="test", samples=5000):
     """Evaluates a run's model on a split: ELBO, its terms, and log p(x), nats; writes and returns `evaluation.json`.
 
@@ -225,7 +238,7 @@ def evaluate(run, split="test", samples=5000):
     result["bits_per_dimension"] = evaluation.bits_per_dimension(
         estimates["log_marginal"].mean, vae.likelihood.event_shape
     )
-    _write_json(pathlib.Path(run) / "evaluation.json", result)
+    write_json(pathlib.Path(run) / "evaluation.json", result)
     return result
 
 
@@ -286,7 +299,7 @@ def _start_record(run, experiment, vae, first, saved):
         "first_batch_crc32": fingerprint,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    _write_json(run / "run.json", record)
+    write_json(run / "run.json", record)
     return record
 
 
@@ -301,10 +314,11 @@ def _finish(run, record, checkpoints):
         "best_epoch": checkpoints.best_epoch,
         f"best_{checkpoints.monitor}": checkpoints.best,
     }
-    _write_json(run / "run.json", record)
+    write_json(run / "run.json", record)
 
 
-def _write_json(path, content):
+def write_json(path, content):
+    """Writes JSON beside, and renames it; numbers that JSON has not become null."""
     partial = path.with_name(f".partial-{path.name}")
     partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
     os.replace(partial, path)

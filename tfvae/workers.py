@@ -10,20 +10,40 @@ import sys
 import tempfile
 import time
 
-__all__ = ["free_ports", "launch"]
+__all__ = ["free_ports", "launch", "of_cluster", "of_search"]
 
 SECONDS_TO_END = 10  # after SIGTERM
 LINES = 15  # of a failed worker's output that are shown
 
 
-def launch(arguments, count):
-    """Runs `tfvae` with these arguments in `count` processes that know of each other by `TF_CONFIG`, on loopback.
+def of_cluster(count):
+    """Environments of so many workers that train one model: they know of each other by `TF_CONFIG`, on loopback."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(_checked(count))]
+    tasks = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}} for index in range(count)]
+    return [{"TF_CONFIG": json.dumps(task)} for task in tasks]
+
+
+def of_search(count):
+    """Environments of a search's chief, which keeps the books, and of so many workers, which run trials."""
+    names = ["chief", *(f"worker{index}" for index in range(_checked(count)))]
+    place = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(free_ports(1)[0])}
+    return [{"KERASTUNER_TUNER_ID": name} | place for name in names]
+
+
+def _checked(count):
+    if count < 1:
+        raise ValueError(f"--workers must be 1 or more, not {count}")
+    return count
+
+
+def launch(arguments, environments):
+    """Runs `tfvae` with these arguments in a process for each environment, at the same time.
 
     What the first, the chief, prints is shown. Told to end by SIGTERM or Ctrl-C, all are told, and waited for.
 
     Args:
         arguments: of the command, such as ["train", CONFIG, RUN, "--set", "strategy=multi_worker"].
-        count: of workers, at least 1.
+        environments: dicts of variables, beside those of this process: `of_cluster` or `of_search`.
 
     Returns:
         The exit status: 0, or that with which all were told to end.
@@ -31,12 +51,13 @@ def launch(arguments, count):
     Raises:
         ChildProcessError: when a worker ended otherwise; the others are ended too, and the message has its last lines.
     """
-    if count < 1:
-        raise ValueError(f"--workers must be 1 or more, not {count}")
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+    count = len(environments)
     with contextlib.ExitStack() as stack:
         outputs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(count)]
-        workers = [stack.enter_context(_worker(arguments, addresses, index, outputs[index])) for index in range(count)]
+        workers = [
+            stack.enter_context(_worker(arguments, environments[index], index, outputs[index]))
+            for index in range(count)
+        ]
         told = _tell_on_signals(stack, workers)
         try:
             _wait(workers)
@@ -54,13 +75,10 @@ def launch(arguments, count):
         return max(abs(worker.returncode) for worker in workers) if told else 0
 
 
-def _worker(arguments, addresses, index, output):
-    task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-    command = [sys.executable, "-m", "tfvae.cli", *arguments]
-    environment = os.environ | {"TF_CONFIG": json.dumps(task)}
+def _worker(arguments, environment, index, output):
     process = subprocess.Popen(
-        command,
-        env=environment,
+        [sys.executable, "-m", "tfvae.cli", *arguments],
+        env=os.environ | environment,
         stdout=None if index == 0 else output,
         stderr=output,
         start_new_session=True,  # Ctrl-C reaches them through here alone

@@ -21,11 +21,14 @@ from tfvae.config.schema import ConfigError
 __all__ = [
     "ConfigError",
     "Experiment",
+    "assign",
     "callbacks",
     "compiled_vae",
     "difference",
     "evaluation_data",
+    "experiment",
     "fit_arguments",
+    "keys",
     "read",
     "strategy",
     "training_data",
@@ -106,17 +109,29 @@ def read(path, overrides=()):
     Raises:
         ConfigError: for an unknown key or name, a wrong type, or yaml that cannot be read; FileNotFoundError.
     """
-    raw = _raw(pathlib.Path(path))
-    for assignment in overrides:
-        _override(raw, assignment)
     try:
-        return _checked(raw)
+        return experiment(keys(path, overrides))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _raw(path, above=()):
-    """The keys and values of a yaml, with those of its base."""
+def keys(path, overrides=(), base=True):
+    """The keys and values of a yaml, with those of its base (unless told to leave it), and with assignments such as
+    "objective.ELBO.beta=4".
+
+    Raises:
+        ConfigError: for yaml that cannot be read, or assignments that are none; FileNotFoundError.
+    """
+    raw = _raw(pathlib.Path(path), base)
+    for assignment in overrides:
+        key, sign, text = assignment.partition("=")
+        if not sign or not all(key.split(".")):
+            raise ConfigError(f"--set {assignment}: must be a.b.c=value")
+        assign(raw, key, _yaml().load(text), f"--set {assignment}")
+    return raw
+
+
+def _raw(path, base=True, above=()):
     if path.resolve() in above:
         raise ConfigError(f"{path}: base: is the base of itself")
     if not path.is_file():
@@ -127,25 +142,45 @@ def _raw(path, above=()):
         raise ConfigError(f"{path} is not yaml: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold keys and values")
-    if "base" not in raw:
+    if not base or "base" not in raw:
         return raw
-    base = raw.pop("base")
-    if not isinstance(base, str):
-        raise ConfigError(f"{path}: base: must be the path of a yaml, not {base!r}")
-    return _raw(path.parent / base, (*above, path.resolve())) | raw
+    below = raw.pop("base")
+    if not isinstance(below, str):
+        raise ConfigError(f"{path}: base: must be the path of a yaml, not {below!r}")
+    return _raw(path.parent / below, True, (*above, path.resolve())) | raw
 
 
-def strategy(path, overrides=()):
-    """The `tf.distribute` strategy that a yaml names, made. It is to be called before anything else is done with
-    TensorFlow, as several workers must find each other first.
+def experiment(raw):
+    """Keys and values -> `Experiment`, checked.
 
     Raises:
-        ConfigError, FileNotFoundError: as `read`.
+        ConfigError: for an unknown key or name, or a wrong type.
     """
-    raw = _raw(pathlib.Path(path))
-    for assignment in overrides:
-        _override(raw, assignment)
-    name = raw.get("strategy", "default")
+    made = schema.arguments(Experiment, raw, "")
+    settings = schema.arguments(Data, made.data, "data")
+    evaluation = settings.evaluation or {}
+    schema.arguments(Data, {"name": "", **evaluation}, "data.evaluation")
+    for key in {"name", "train", "validation", "test", "evaluation"} & evaluation.keys():
+        raise ConfigError(f"data.evaluation.{key}: only how data is loaded can differ for evaluation")
+    if os.path.exists(settings.name):  # a run folder outlives the working directory
+        made = made._replace(data={**made.data, "name": os.path.abspath(settings.name)})
+    schema.arguments(Compile, made.compile, "compile")
+    epochs = schema.arguments(Fit, made.fit, "fit").epochs
+    for key, value in (("latent_size", made.latent_size), ("fit.epochs", epochs)):
+        if min(value if isinstance(value, list) else [value], default=0) < 1:
+            raise ConfigError(f"{key}: must be 1 or more, not {value}")
+    for kind, modules in KINDS.items():
+        spec = getattr(made, kind)
+        if spec is not None:
+            schema.resolve(modules, spec, kind)
+    _optimizer(made.optimizer)
+    callbacks(made)
+    return made
+
+
+def strategy(name):
+    """The `tf.distribute` strategy of this name, made. It is to be called before anything else is done with TensorFlow,
+    as several workers must find each other first; and once, as TensorFlow confuses the messages of two."""
     made = tf.distribute.get_strategy()
     if name == "multi_worker":
         made = tf.distribute.MultiWorkerMirroredStrategy()
@@ -155,9 +190,9 @@ def strategy(path, overrides=()):
 
 
 def difference(experiment, path):
-    """The first key in which an experiment differs from a yaml that `write` wrote, as "a.b: 1, there 2"; or None."""
-    filled, written = _plain(_filled(experiment)), _yaml().load(pathlib.Path(path).read_text())
-    return _first_difference(filled, written, "")
+    """The first key in which an experiment, or keys and values, differ from a yaml that `write` wrote, as
+    "a.b: 1, there 2"; or None."""
+    return _first_difference(_plain(_filled(experiment)), _yaml().load(pathlib.Path(path).read_text()), "")
 
 
 def _first_difference(one, other, place):
@@ -172,12 +207,14 @@ def _first_difference(one, other, place):
 
 
 def write(experiment, path):
-    """The experiment as yaml, every default filled in."""
+    """An experiment, every default filled in, or other keys and values, as yaml."""
     with open(path, "w") as file:
         _yaml().dump(_plain(_filled(experiment)), file)
 
 
 def _filled(experiment):
+    if isinstance(experiment, dict):
+        return experiment
     return experiment._asdict() | {
         "data": schema.arguments(Data, experiment.data, "data")._asdict(),
         "compile": schema.arguments(Compile, experiment.compile, "compile")._asdict(),
@@ -185,17 +222,17 @@ def _filled(experiment):
     }
 
 
-def training_data(experiment, position=None):
+def training_data(experiment, position=None, kept=None):
     """The batches to train on, shuffled anew each epoch, and those to validate on, None where there are none.
 
-    `position`, a `data.Position`, says how far the first are read.
+    `position`, a `data.Position`, says how far the first are read; `kept` is as for `data.load`.
     """
     settings = schema.arguments(Data, experiment.data, "data")
-    train = _load(settings, experiment.seed, settings.train, shuffle=True, position=position)
-    return train, None if settings.validation is None else evaluation_data(experiment, "validation")
+    train = _load(settings, experiment.seed, settings.train, shuffle=True, position=position, kept=kept)
+    return train, None if settings.validation is None else evaluation_data(experiment, "validation", kept)
 
 
-def evaluation_data(experiment, split):
+def evaluation_data(experiment, split, kept=None):
     """The batches of a split, "train", "validation", "test" or TFDS' syntax, in order and as `data.evaluation` says.
 
     Static binarisation does not follow the experiment's seed: all seeds are measured on the same pixels.
@@ -204,7 +241,7 @@ def evaluation_data(experiment, split):
     chosen = getattr(settings, split) if split in ("train", "validation", "test") else split
     if chosen is None:
         raise ConfigError(f"data.{split}: is not set, so there is no such split")
-    return _load(settings, 0, chosen, shuffle=False, **(settings.evaluation or {}))
+    return _load(settings, 0, chosen, shuffle=False, kept=kept, **(settings.evaluation or {}))
 
 
 def _load(settings, seed, split, **more):
@@ -268,41 +305,16 @@ def fit_arguments(experiment):
     return arguments
 
 
-def _checked(raw):
-    experiment = schema.arguments(Experiment, raw, "")
-    settings = schema.arguments(Data, experiment.data, "data")
-    evaluation = settings.evaluation or {}
-    schema.arguments(Data, {"name": "", **evaluation}, "data.evaluation")
-    for key in {"name", "train", "validation", "test", "evaluation"} & evaluation.keys():
-        raise ConfigError(f"data.evaluation.{key}: only how data is loaded can differ for evaluation")
-    if os.path.exists(settings.name):  # a run folder outlives the working directory
-        experiment = experiment._replace(data={**experiment.data, "name": os.path.abspath(settings.name)})
-    schema.arguments(Compile, experiment.compile, "compile")
-    epochs = schema.arguments(Fit, experiment.fit, "fit").epochs
-    for key, value in (("latent_size", experiment.latent_size), ("fit.epochs", epochs)):
-        if min(value if isinstance(value, list) else [value], default=0) < 1:
-            raise ConfigError(f"{key}: must be 1 or more, not {value}")
-    for kind, modules in KINDS.items():
-        spec = getattr(experiment, kind)
-        if spec is not None:
-            schema.resolve(modules, spec, kind)
-    _optimizer(experiment.optimizer)
-    callbacks(experiment)
-    return experiment
-
-
-def _override(raw, assignment):
-    path, sign, text = assignment.partition("=")
-    if not sign or not all(path.split(".")):
-        raise ConfigError(f"--set {assignment}: must be a.b.c=value")
-    *parents, key = path.split(".")
+def assign(raw, key, value, place):
+    """Sets a key such as "objective.ELBO.beta" of nested dicts; `place` is what an error names."""
+    *parents, last = key.split(".")
     for parent in parents:
         if raw.get(parent) is None:
             raw[parent] = {}
         raw = raw[parent]
         if not isinstance(raw, dict):
-            raise ConfigError(f"--set {assignment}: {parent} holds {raw!r}, not keys and values")
-    raw[key] = _yaml().load(text)
+            raise ConfigError(f"{place}: {parent} holds {raw!r}, not keys and values")
+    raw[last] = value
 
 
 def _plain(value):

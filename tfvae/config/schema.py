@@ -8,7 +8,7 @@ import typing
 import keras
 import pydantic
 
-__all__ = ["ConfigError", "arguments", "call", "make", "resolve"]
+__all__ = ["ConfigError", "arguments", "call", "check_keys", "keywords", "make", "resolve"]
 
 
 class ConfigError(ValueError):
@@ -21,7 +21,7 @@ def arguments(schema, values, place):
         values = {}
     if not isinstance(values, dict):
         raise ConfigError(f"{place}: must hold keys and values, not {values!r}")
-    _check_keys(values, schema._fields, place)
+    check_keys(values, schema._fields, place)
     missing = [key for key in schema._fields if key not in values and key not in schema._field_defaults]
     if missing:
         raise ConfigError(f"{_at(place, missing[0])}: is missing")
@@ -29,7 +29,8 @@ def arguments(schema, values, place):
     return schema(**{key: _typed(hints[key], value, _at(place, key)) for key, value in values.items()})
 
 
-def _check_keys(values, known, place):
+def check_keys(values, known, place):
+    """ConfigError for a key that is not among the known."""
     for key in values:
         if key not in known:
             raise ConfigError(f"{_at(place, key)}: no such key; {_nearest(str(key), known)}")
@@ -40,7 +41,8 @@ def _typed(hint, value, place):
         return pydantic.TypeAdapter(hint).validate_python(value, strict=True)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        inner = "".join(f".{part}" for part in first["loc"] if isinstance(part, int) or part in (value or ()))
+        known = value if isinstance(value, dict) else ()
+        inner = "".join(f".{part}" for part in first["loc"] if isinstance(part, int) or part in known)
         raise ConfigError(f"{place}{inner}: {first['msg']}, not {first['input']!r}") from None
 
 
@@ -53,7 +55,7 @@ def resolve(modules, spec, place):
     if not isinstance(kwargs, dict):
         raise ConfigError(f"{_at(place, name)}: its arguments must be keys and values, not {kwargs!r}")
     constructor = _dotted(name, place) if "." in name else _named(modules, name, place)
-    _check_keys(kwargs, _keywords(constructor), _at(place, name))
+    check_keys(kwargs, keywords(constructor), _at(place, name))
     hints = _hints(constructor)
     for key, value in kwargs.items():
         inner = _at(_at(place, name), key)
@@ -81,7 +83,7 @@ def _is_part(hint):
     return any(inspect.isclass(kind) and issubclass(kind, keras.Layer) for kind in (hint, *typing.get_args(hint)))
 
 
-def _keywords(constructor):
+def keywords(constructor):
     """The names of the arguments that a function or class takes."""
     parameters = [p for init in _inits(constructor) for p in inspect.signature(init).parameters.values()]
     return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"self"}
@@ -115,7 +117,7 @@ def make(modules, spec, place, *args, **offered):
         key: make(modules, value, _at(place, key), *args, **offered) if _is_part(hints.get(key)) else value
         for key, value in kwargs.items()
     }
-    takes = _keywords(constructor)
+    takes = keywords(constructor)
     return call(constructor, place, args, {key: value for key, value in offered.items() if key in takes} | made)
 
 

@@ -37,6 +37,7 @@ def load(
     manual_dir: str | None = None,
     condition: str | list[str] | None = None,
     position: "Position | None" = None,
+    kept: dict | None = None,
 ) -> tf.data.Dataset:
     """Batches `[B, H, W, C]` uint8, or `[B, n]` float32; the last may be smaller. With `condition`, pairs of such a
     batch and of conditions `[B, k]` float32, as a conditional VAE takes them.
@@ -61,24 +62,31 @@ def load(
             or in an .npz arrays named for it and the splits (`train_label`, `y_train`); or, of a folder of images,
             "label", the name of the subfolder below the split. Classes (integers, words) become one-hot vectors.
         position: where the next pass begins, and how many there were; for a run that goes on.
+        kept: a dict that keeps what is held in memory, for the next call with it that asks for the same.
 
     Raises:
         ValueError: when name, split or data cannot be used; it says what to do. OSError: from reading files.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
+    shuffle = split.startswith("train") if shuffle is None else shuffle
+    drawn = seed if binarize == "static" else None
+    key = (name, split, binarize, drawn, str(size), in_memory, data_dir, manual_dir, str(condition))
+    if kept and key in kept:
+        return held(list(kept[key]), batch_size, shuffle, seed, position)
     names = [condition] if isinstance(condition, str) else list(condition or ())
     source = sources.find(name, size, data_dir, manual_dir, names)
     parts = _parts(split, source.counts, name)
     binary = _binarizer(binarize, seed, source.dtype)
     count = sum(part.stop - part.start for part in parts)
-    shuffle = split.startswith("train") if shuffle is None else shuffle
     nbytes = count * int(np.prod(source.shape)) * source.dtype.itemsize
     if in_memory is None:
         in_memory = nbytes <= psutil.virtual_memory().available // 4
     if in_memory:
         arrays = _read(source, parts, binary, count)
         del source  # what it may hold in memory too
+        if kept is not None:
+            arrays[:] = kept[key] = [tf.convert_to_tensor(arrays.pop(0)) for _ in range(len(arrays))]
         return held(arrays, batch_size, shuffle, seed, position)
     batches = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
     return finished(passes(batches, position), -(-count // batch_size), position)

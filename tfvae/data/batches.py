@@ -51,23 +51,24 @@ def held(arrays, batch_size, shuffle=False, seed=0, position=None):
         position: a `Position`, where the next pass begins.
     """
     tensors = tuple(_as_tensor(arrays.pop(0)) for _ in range(len(arrays)))
-    count, whole = len(tensors[0]), len(tensors[0]) // batch_size
+    count, position = len(tensors[0]), position or Position()
+    missing = -count % batch_size  # rows of the last batch
 
-    def indices(number):
-        order = tf.range(count)
+    def order(_):  # [batches, batch_size], -1 for what is missing
+        number, skip = position.begin()
+        rows = tf.range(count)
         if shuffle:
-            order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed % 2**63, number]))
-        batches = tf.data.Dataset.from_tensor_slices(tf.reshape(order[: whole * batch_size], [whole, batch_size]))
-        rest = tf.data.Dataset.from_tensors(order[whole * batch_size :])
-        return batches.concatenate(rest) if count % batch_size else batches
+            rows = tf.random.experimental.stateless_shuffle(rows, tf.stack([seed % 2**63, number]))
+        return tf.reshape(tf.pad(rows, [[0, missing]], constant_values=-1), [-1, batch_size])[skip:]
 
     def read(rows):
         found = tuple(tf.gather(tensor, rows) for tensor in tensors)
         return found if len(found) > 1 else found[0]
 
-    indices = passes(indices, position)
-    batches = finished(indices.map(read), -(-count // batch_size), position)
-    batches.gathered = indices, read
+    indices = tf.data.Dataset.range(1).map(order).unbatch()
+    batches = indices.map(lambda rows: read(rows[rows >= 0] if missing else rows))
+    batches = finished(batches, -(-count // batch_size), position)
+    batches.indices, batches.read = indices, read
     return batches
 
 
@@ -82,6 +83,8 @@ def finished(batches, count, position=None):
 
 def _as_tensor(array):
     """Keras' types of numbers: floats as float32, the rest as it is."""
+    if isinstance(array, tf.Tensor):
+        return array
     array = np.asarray(array)
     return tf.convert_to_tensor(array.astype(np.float32) if array.dtype == np.float64 else array)
 
@@ -92,10 +95,17 @@ def grouped(batches, size):
     A group has `size` batches, the last as many as are left; those with fewer rows than others are filled up. What
     `held` holds is copied straight into the group.
     """
-    batches, read = getattr(batches, "gathered", (batches, lambda batch: batch))
-    counted = batches.map(lambda *batch: (_rows(batch), batch if len(batch) > 1 else batch[0]))
-    groups = counted.padded_batch(size).map(lambda rows, stacked: (rows, read(stacked)))
+    if hasattr(batches, "indices"):
+        read = batches.read
+        groups = batches.indices.batch(size).map(lambda rows: (_count(rows >= 0), read(tf.maximum(rows, 0))))
+    else:
+        counted = batches.map(lambda *batch: (_rows(batch), batch if len(batch) > 1 else batch[0]))
+        groups = counted.padded_batch(size)
     return untuned(groups.prefetch(1))
+
+
+def _count(mask):
+    return tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
 
 
 def _rows(batch):

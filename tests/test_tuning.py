@@ -1,0 +1,235 @@
+"""Search spaces, searches, and what is left of them."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from tests.models import weights
+from tfvae import config, training, tuning
+from tfvae.config import ConfigError
+from tfvae.tuning import Space, report
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMOKE = str(ROOT / "configs" / "smoke.yaml")
+RATE = {"optimizer.Adam.learning_rate": {"Float": {"min_value": 1e-3, "max_value": 1e-2, "sampling": "log"}}}
+
+
+def written(folder, **keys):
+    """The path of a yaml for `tfvae tune`, with these keys in place of, or beside, a small search's."""
+    path = folder / "tune.yaml"
+    small = {"base": SMOKE, "set": {"fit.epochs": 1}, "space": RATE, "tuner": {"RandomSearch": {"max_trials": 2}}}
+    path.write_text(json.dumps(small | keys))
+    return path
+
+
+def drawn(space, **chosen):
+    hp = keras_tuner.HyperParameters()
+    hp.values = {key.replace("__", "."): value for key, value in chosen.items()}
+    return Space(space).draw(hp)
+
+
+def test_every_kind_of_value():
+    space = {
+        "a": {"Float": {"min_value": 0.1, "max_value": 10.0, "default": 2.0}},
+        "b.c": {"Int": {"min_value": 1, "max_value": 4}},
+        "d": {"Choice": {"values": [{"FullNormal": None}, {"PlanarFlow": {"layers": 2}}]}},
+        "e": {"Boolean": {"default": True}},
+        "f": {"Repeat": {"value": {"Int": {"min_value": 8, "max_value": 16}}, "times": {"Choice": {"values": [2, 3]}}}},
+        "g": {"Same": "f"},
+        "h": {"Choice": {"values": ["relu", "tanh"]}},
+    }
+    assert drawn(space) == {
+        "a": 2.0, "b.c": 1, "d": {"FullNormal": None}, "e": True, "f": [8, 8], "g": [8, 8], "h": "relu",
+    }  # fmt: skip
+    found = drawn(space, b__c=3, h="tanh", f__times=3, d=json.dumps({"PlanarFlow": {"layers": 2}}))
+    assert found["b.c"] == 3 and found["h"] == "tanh" and found["g"] == [8, 8, 8] and "PlanarFlow" in found["d"]
+
+
+def test_a_key_is_set_only_under_its_condition():
+    space = {
+        "posterior": {"Choice": {"values": [{"FullNormal": None}, {"PlanarFlow": None}]}},
+        "posterior.PlanarFlow.layers": {
+            "Int": {"min_value": 1, "max_value": 3, "when": {"posterior": {"PlanarFlow": None}}}
+        },
+    }
+    assert drawn(space) == {"posterior": {"FullNormal": None}}
+    found = drawn(space, posterior=json.dumps({"PlanarFlow": None}), posterior__PlanarFlow__layers=3)
+    assert found == {"posterior": {"PlanarFlow": None}, "posterior.PlanarFlow.layers": 3}
+    model = tuning.HyperModel(SMOKE, space)
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"posterior": json.dumps({"PlanarFlow": None}), "posterior.PlanarFlow.layers": 3}
+    assert model.experiment(hp).posterior == {"PlanarFlow": {"layers": 3}}
+    hp = keras_tuner.HyperParameters()
+    model.space.draw(hp)
+    oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("x", "max"), 8, hyperparameters=hp, seed=1)
+    values = [oracle.populate_space("0")["values"] for _ in range(8)]
+    assert {"posterior.PlanarFlow.layers" in v for v in values} == {True, False}
+    assert all(("PlanarFlow" in v["posterior"]) == ("posterior.PlanarFlow.layers" in v) for v in values)
+
+
+RATE_OF = {"min_value": 1e-3, "max_value": 1e-2}
+ONE_TO_TWO = {"Int": {"min_value": 1, "max_value": 2}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"space": {"optimizer.Adm.learning_rate": {"Float": RATE_OF}}}, "optimizer: must be one"),
+        (
+            {"space": {"latent_sise": {"Int": {"min_value": 1, "max_value": 2}}}},
+            "latent_sise: no such key; did you mean",
+        ),
+        ({"space": {"objective.ELBO.bta": {"Float": RATE_OF}}}, "objective.ELBO.bta: no such key; did you mean beta"),
+        ({"space": {"latent_size": {"Float": RATE_OF}}}, "latent_size: .*valid integer"),
+        ({"space": {"latent_size": {"Choice": {"values": []}}}}, "latent_size.Choice.values: is empty"),
+        (
+            {"space": {"prior": {"Choice": {"values": [{"StandardNormal": None}, {"Vamp": None}]}}}},
+            "prior.Vamp: no such",
+        ),
+        (
+            {"space": {"latent_size": {"Int": {"min_value": 4, "max_value": 2}}}},
+            "min_value 4 must be below",
+        ),
+        (
+            {"space": {"a.b": {"Float": {"min_value": 0.0, "max_value": 1.0, "sampling": "log"}}}},
+            "log needs a min_value",
+        ),
+        ({"space": {"latent_size": {"Int": {"min_value": 1}}}}, "Int.max_value: is missing"),
+        ({"space": {"latent_size": {"Flaot": {}}}}, "no such kind; there are Float, Int"),
+        ({"space": {"latent_size": {"Same": "x"}}}, "'x' is no key of the space above it"),
+        ({"space": {}}, "space: must hold a key"),
+        ({"objective": "val_elbow"}, "objective: 'val_elbow' is none; there are val_elbo and val_log_marginal"),
+        ({"tuner": {"RandomSerch": {}}}, "no such tuner; there are RandomSearch"),
+        ({"tuner": {"RandomSearch": {"max_trails": 3}}}, "max_trails: no such key; did you mean max_trials"),
+        ({"tuner": {"RandomSearch": {"max_trials": 0}}}, "max_trials: must be a whole number"),
+        ({"tuner": {"Hyperband": {"max_epochs": 3, "factor": 1}}}, "Hyperband: factor needs"),
+        ({"set": {"data.validation": None}}, "has no data.validation"),
+        ({"set": {"strategy": "multi_worker"}}, "multi_worker cannot be searched"),
+        ({"spaces": {}}, "spaces: no such key; did you mean space"),
+    ],
+)
+def test_mistakes_are_named_before_any_trial(tmp_path, keys, message):
+    with pytest.raises(ConfigError, match=message):
+        tuning.search(written(tmp_path, **keys), tmp_path / "search")
+    assert not (tmp_path / "search").exists()
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A finished search of four trials, one of which cannot be trained."""
+    folder = tmp_path_factory.mktemp("tune")
+    widths = {"Repeat": {"value": {"Int": {"min_value": 8, "max_value": 9}}, "times": ONE_TO_TWO}}
+    space = RATE | {"latent_size": {"Choice": {"values": [2, 3]}}, "encoder.mlp.units": widths}
+    path = written(folder, space=space, tuner={"RandomSearch": {"max_trials": 4}})
+    with pytest.MonkeyPatch.context() as patched:
+        trained = training.train_experiment
+
+        def diverges(experiment, run, *arguments, **more):
+            if "trial_1" in str(run):
+                experiment = experiment._replace(optimizer={"SGD": {"learning_rate": 1e30}})
+            return trained(experiment, run, *arguments, **more)
+
+        patched.setattr(training, "train_experiment", diverges)
+        rows = tuning.search(path, folder / "search")
+    return path, folder / "search", rows
+
+
+def test_a_search_leaves_a_table_the_best_and_figures(searched):
+    _, folder, rows = searched
+    assert [row["status"] for row in rows] == ["completed", "failed", "completed", "completed"]
+    assert rows[1]["score"] is None and "no epoch had a finite val_elbo" in rows[1]["message"]
+    with open(folder / "trials.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["trial"] for row in table] == [row["trial"] for row in rows]
+    best = max((row for row in rows if row["score"] is not None), key=lambda row: row["score"])
+    assert best["score"] == training.best_epoch(folder / "best")["val_elbo"]
+    assert training.load(folder / "best")[1].latent_size == best["latent_size"]
+    for name in ("trials", "parameters", "parallel"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 10_000
+    assert len(list((folder / "tensorboard").iterdir())) == 3
+
+
+def test_best_yaml_gives_the_best_run_bit_for_bit(searched, tmp_path):
+    _, folder, _ = searched
+    again = training.train(folder / "best.yaml", tmp_path / "run")
+    np.testing.assert_array_equal(weights(again), weights(keras.saving.load_model(folder / "best" / "model.keras")))
+
+
+def test_a_finished_search_runs_nothing_again(searched, monkeypatch):
+    path, folder, rows = searched
+    monkeypatch.setattr(training, "train_experiment", lambda *a, **k: pytest.fail("a trial was run again"))
+    assert tuning.search(path, folder) == rows
+    with pytest.raises(ConfigError, match="was begun with another config"):
+        tuning.search(path, folder, ["samples=7"])
+
+
+def test_a_search_that_fails_as_a_whole_says_so(tmp_path):
+    rates = {"optimizer.SGD.learning_rate": {"Choice": {"values": [1e30, 1e31]}}}
+    path = written(tmp_path, set={"optimizer": {"SGD": None}, "fit.epochs": 1}, space=rates)
+    with pytest.raises(ArithmeticError, match=r"no trial of 2 was completed.*no epoch had a finite"):
+        tuning.search(path, tmp_path / "search")
+    assert not (tmp_path / "search" / "best.yaml").exists() and (tmp_path / "search" / "trials.csv").is_file()
+
+
+def test_hyperband_goes_on_with_the_best(tmp_path):
+    path = written(
+        tmp_path, tuner={"Hyperband": {"max_epochs": 2, "factor": 2}}, objective="val_log_marginal", samples=3
+    )
+    rows = tuning.search(path, tmp_path / "search")
+    assert {row["epochs"] for row in rows} == {1, 2}
+    assert all(row["score"] is not None for row in rows)
+
+
+def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
+    model = tuning.HyperModel(SMOKE, RATE, ["fit.epochs=1"])
+    tuner = keras_tuner.RandomSearch(
+        model, keras_tuner.Objective("val_elbo", "max"), max_trials=2, directory=str(tmp_path), seed=1
+    )
+    tuner.search(verbose=0)
+    (best,) = tuner.get_best_hyperparameters()
+    assert 1e-3 <= best.get("optimizer.Adam.learning_rate") <= 1e-2
+    assert len(model.kept) == 2  # training and validation data, once
+
+
+def test_only_active_parameters_stand_in_a_line():
+    row = {"trial": "3", "status": "completed", "score": -101.234, "message": None, "a.b": 0.00123, "c": "x"}
+    assert report.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x"
+
+
+def started(path, folder, *more):
+    command = [sys.executable, "-m", "tfvae.cli", "tune", str(path), str(folder), *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_killed_search_goes_on(tmp_path, workers):
+    """Kills the whole search, or a worker and then the chief: no finished trial is lost, none is run twice."""
+    path, folder = written(tmp_path, tuner={"RandomSearch": {"max_trials": 6}}), tmp_path / "search"
+    for number in (1, 3):
+        process = started(path, folder, *workers)
+        while sum((run / "model.keras").is_file() for run in folder.glob("search/trial_*/run")) < number:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[number == 1]) if workers else process.pid, signal.SIGKILL)  # a worker, then the chief
+        process.communicate(timeout=120)
+    finished = {run: run.stat().st_mtime_ns for run in folder.glob("search/trial_*/run/model.keras")}
+    process = started(path, folder, *workers)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "best of 6 trials" in output
+    ended = json.loads((folder / "search" / "oracle.json").read_text())["end_order"]
+    assert sorted(ended) == sorted(set(ended)) and len(ended) == 6
+    assert len(finished) >= 3 and len(list(folder.glob("search/trial_*/run/model.keras"))) == 6
+    assert config.read(folder / "best.yaml")
