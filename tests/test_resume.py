@@ -100,6 +100,27 @@ def test_sigterm_saves_in_the_middle_of_an_epoch(whole, tmp_path, monkeypatch):
     np.testing.assert_allclose(*values, rtol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [4, 9])  # in the middle of the first epoch, and at its end
+def test_sigterm_in_the_first_epoch(whole, tmp_path, monkeypatch, batch):
+    run, real = tmp_path / "run", callbacks.Checkpoints.on_train_batch_end
+
+    def told(self, at, logs=None):
+        if self._epoch == 0 and at == batch:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, at, logs)
+
+    single = ("compile.steps_per_execution=5", *FOUR)
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(callbacks.Checkpoints, "on_train_batch_end", told)
+        training.train(SMOKE, run, single)
+    saved, _ = last(run)
+    assert (saved.state["epoch"], saved.state["step"]) == ((0, 5) if batch == 4 else (1, 0))
+    training.train(SMOKE, run, single, resume=True)
+    for name, value in last(whole)[1].items():
+        np.testing.assert_allclose(last(run)[1][name], value, atol=1e-6, err_msg=name)
+    assert len((run / "history.csv").read_text().splitlines()) == 5
+
+
 def test_streamed_data_goes_on_too(tmp_path, monkeypatch):
     streamed = ("data.in_memory=false", "fit.epochs=3")
     training.train(SMOKE, tmp_path / "whole", streamed)
@@ -165,7 +186,7 @@ def test_an_existing_run_is_not_overwritten(whole):
 
 
 def test_two_processes_do_not_share_a_run(whole):
-    with training._alone(whole):
+    with training.alone(whole):
         done = subprocess.run(command(whole, "--set", "fit.epochs=4", "--set", FOUR[1]), capture_output=True, text=True)
     assert done.returncode == 2 and "another process trains" in done.stderr
 
@@ -185,6 +206,26 @@ def test_the_launcher_trains_on_two_workers(tmp_path):
             np.testing.assert_allclose(found[name], value, atol=1e-4, rtol=1e-4, err_msg=name)
     assert training.load(tmp_path / "two")[0].distribute_strategy.num_replicas_in_sync == 1
     assert training.evaluate(tmp_path / "two", samples=5)["examples"] == 100
+
+
+@pytest.mark.slow
+def test_workers_that_are_told_to_end_save_and_go_on(tmp_path):
+    run, more = tmp_path / "run", ("--set", "fit.epochs=60")
+    launcher = subprocess.Popen(command(run, "--workers", "2", *more), cwd=ROOT, stdout=subprocess.DEVNULL)
+    wait_for(lambda: (run / "checkpoints" / "checkpoint").exists())
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(timeout=60) == 143
+    saved, _ = last(run)
+    assert 0 < saved.state["epoch"] < 60 and not (run / "model.keras").exists()
+    done = subprocess.run(command(run, "--workers", "2", *more), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    training.train(SMOKE, tmp_path / "one", more[1:])
+    (saved, found), (_, expected) = last(run), last(tmp_path / "one")
+    assert saved.state["epoch"] == 60
+    assert (run / "history.csv").read_text().count("\n") == 61
+    for name, value in expected.items():
+        if "optimizer" not in name:
+            np.testing.assert_allclose(found[name], value, atol=2e-3, err_msg=name)
 
 
 @pytest.mark.slow

@@ -202,8 +202,8 @@ def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
 
 
 def test_only_active_parameters_stand_in_a_line():
-    row = {"trial": "3", "status": "completed", "score": -101.234, "message": None, "a.b": 0.00123, "c": "x"}
-    assert report.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x"
+    row = {"trial": "3", "status": "completed", "score": -101.234, "message": None, "a.b": 0.00123, "c": "x", "d.b": 2}
+    assert report.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x, d.b=2"
 
 
 def started(path, folder, *more):
@@ -233,3 +233,4 @@ def test_a_killed_search_goes_on(tmp_path, workers):
     assert sorted(ended) == sorted(set(ended)) and len(ended) == 6
     assert len(finished) >= 3 and len(list(folder.glob("search/trial_*/run/model.keras"))) == 6
     assert config.read(folder / "best.yaml")
+    assert not list(folder.glob("search/trial_*/failed.txt"))

@@ -1,6 +1,7 @@
 """Callbacks for `fit`."""
 
 import json
+import math
 import os
 import pathlib
 import re
@@ -112,8 +113,9 @@ class Checkpoints(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._told_to_end():
-            self._save(self._epoch, self._offset + batch + 1)
+        steps = self._offset + batch + 1
+        if self._told_to_end() and steps < (self.params["steps"] or math.inf):  # the last waits for the epoch's end
+            self._save(self._epoch, steps)
             raise Terminated
 
     def on_epoch_end(self, epoch, logs=None):
@@ -126,6 +128,8 @@ class Checkpoints(keras.callbacks.Callback):
             self.best, self.best_epoch = float(value), epoch + 1
             save(self.model, self.folder / "best.keras")
         self._save(epoch + 1, 0)
+        if self._told_to_end() and epoch + 1 < self.params["epochs"]:
+            raise Terminated
 
     def _save(self, epoch, step):
         state = {

@@ -96,13 +96,12 @@ def tune(options):
         return  # the chief says it
     from tfvae.tuning import report
 
-    names = ["trial", "score", "epochs", "seconds", *report.parameters(rows)]
     table = Table(title=f"{options.run}: the best of {len(rows)} trials")
-    for name in names:
-        table.add_column(name, justify="right", overflow="fold")
+    for name, justify in (("trial", "left"), ("nats", "right"), ("epochs", "right"), ("", "left")):
+        table.add_column(name, justify=justify)
     completed = [row for row in rows if row["score"] is not None]
     for row in sorted(completed, key=lambda row: row["score"], reverse=True)[:10]:
-        table.add_row(*("" if row.get(name) is None else report.short(row[name]) for name in names))
+        table.add_row(row["trial"], f"{row['score']:.2f}", str(row["epochs"]), report.described(row))
     Console().print(table)
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:

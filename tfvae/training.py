@@ -63,6 +63,7 @@ def train(config_path, run, overrides=(), resume=False):
 def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto"):
     """`train`, of a `config.Experiment`, under a strategy that was made; `kept` is as for `data.load`, `verbose` as for
     `fit`."""
+    run = pathlib.Path(run)
     saved = _saved(run, experiment) if resume else None
     position = data.Position(saved.state["step"] if saved else 0)
     train_data, validation_data = config.training_data(experiment, position, kept)
@@ -184,10 +185,10 @@ def _saving_on_sigterm(checkpoints):
 def _cut_history(path, epochs):
     """Leaves the rows of the first `epochs` epochs: those after them are trained again."""
     if path.is_file():
-        header, *rows = path.read_text().splitlines(keepends=True)
-        kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) < epochs]
+        lines = path.read_text().splitlines(keepends=True)  # none of a run that was told to end in its first epoch
+        kept = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) < epochs]
         partial = path.with_name(f".partial-{path.name}")
-        partial.write_text("".join([header, *kept]))
+        partial.write_text("".join([*lines[:1], *kept]))
         os.replace(partial, path)
 
 

@@ -185,7 +185,7 @@ def _durable(oracle):
 
     def end_trial(trial):
         ended(trial)
-        row = report.row(oracle.trials[trial.trial_id], oracle.objective.name)
+        row = report.row(oracle.trials[trial.trial_id], pathlib.Path(oracle._get_trial_dir(trial.trial_id), "run"))
         print(report.line(row, len(oracle.end_order), oracle.max_trials), flush=True)
 
     oracle.end_trial = end_trial
@@ -231,8 +231,9 @@ class _Search(keras_tuner.Tuner):
         except OSError as error:  # no fault of the trial's
             raise keras_tuner.errors.FatalError(str(error)) from error
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise keras_tuner.errors.FailedTrialError(f"{type(error).__name__}: {reason[:500]}") from error
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+            run.with_name(report.REASON).write_text(reason)  # what keras-tuner is told does not reach the chief
+            raise keras_tuner.errors.FailedTrialError(reason) from error
         finally:
             keras.backend.clear_session()
             gc.collect()
@@ -263,7 +264,7 @@ def _finish(found, settings, model, folder):
     """
     oracle = found.oracle
     trials = [oracle.trials[key] for key in oracle.start_order]
-    rows = [report.row(trial, settings.objective, found.run_folder(trial.trial_id)) for trial in trials]
+    rows = [report.row(trial, found.run_folder(trial.trial_id)) for trial in trials]
     report.write_csv(rows, folder / "trials.csv")
     completed = [trial for trial in trials if trial.status == "COMPLETED"]
     if not completed:

@@ -10,24 +10,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["draw", "line", "row", "write_csv", "write_hparams"]
+__all__ = ["REASON", "described", "draw", "line", "row", "write_csv", "write_hparams"]
 
 ABOUT = ("trial", "status", "score", "epochs", "best_epoch", "seconds", "message")  # columns that are no parameters
+REASON = "failed.txt"  # beside a run folder: why the trial failed
 COLOURS = "cividis"  # which the colour-blind can read
 
 
-def row(trial, objective, run=None):
-    """A trial -> a dict: what became of it, and its hyperparameters.
-
-    Args:
-        trial: of keras-tuner.
-        objective: its name.
-        run: its run folder; without it, the columns about training are None.
-    """
-    record = {}
-    if run is not None and (run / "run.json").is_file():
+def row(trial, run):
+    """A trial of keras-tuner and its run folder -> a dict: what became of it, and its hyperparameters."""
+    record, epochs, reason = {}, None, None
+    if (run / "run.json").is_file():
         record = json.loads((run / "run.json").read_text())
-    epochs = max(0, (run / "history.csv").read_text().count("\n") - 1) if record else None
+    if (run / "history.csv").is_file():
+        epochs = max(0, (run / "history.csv").read_text().count("\n") - 1)
+    if trial.status != "COMPLETED" and run.with_name(REASON).is_file():
+        reason = run.with_name(REASON).read_text()
     values = {key: value for key, value in trial.hyperparameters.values.items() if not key.startswith("tuner/")}
     return {
         "trial": trial.trial_id,
@@ -36,14 +34,8 @@ def row(trial, objective, run=None):
         "epochs": epochs,
         "best_epoch": record.get("best_epoch"),
         "seconds": record.get("seconds"),
-        "message": _reason(trial.message),
+        "message": reason,
     } | values
-
-
-def _reason(message):
-    """The last line of a traceback, without the name of keras-tuner's error."""
-    lines = (message or "").strip().splitlines()
-    return lines[-1].removeprefix("keras_tuner.src.errors.FailedTrialError: ") if lines else None
 
 
 def parameters(rows):
@@ -51,11 +43,18 @@ def parameters(rows):
     return list(dict.fromkeys(key for row in rows for key in row if key not in ABOUT))
 
 
+def described(row):
+    """The hyperparameters of a row in words; of a key its last part, unless two end in the same."""
+    names = parameters([row])
+    last = [name.split(".")[-1] for name in names]
+    plain = {n for n, end in zip(names, last, strict=True) if last.count(end) == 1 and end not in ("value", "times")}
+    return ", ".join(f"{n.split('.')[-1] if n in plain else n}={short(row[n])}" for n in names)
+
+
 def line(row, done, total):
     """One line on a trial that has ended."""
     said = f"{row['score']:.2f} nats" if row["score"] is not None else f"failed: {row['message']}"
-    values = ", ".join(f"{name}={short(row[name])}" for name in parameters([row]))
-    return f"trial {row['trial']}, {done}{f' of {total}' if total else ''} done: {said}; {values}"
+    return f"trial {row['trial']}, {done}{f' of {total}' if total else ''} done: {said}; {described(row)}"
 
 
 def short(value):
