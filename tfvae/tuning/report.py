@@ -9,6 +9,7 @@ import shutil
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
+from matplotlib import ticker
 
 __all__ = ["REASON", "described", "draw", "line", "row", "write_csv", "write_hparams"]
 
@@ -105,6 +106,7 @@ def _over_trials(rows, objective):
         range(1, len(rows) + 1), np.maximum.accumulate(scores), where="post", color="#d55e00", label="best so far"
     )
     axes.set(title="The objective, trial by trial", xlabel="completed trial", ylabel=f"{objective}, nats per example")
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.legend()
     _show_the_best(axes, scores)
     return figure
@@ -149,6 +151,8 @@ def _against_parameters(rows, objective):
             axes.set_xticks(range(len(words)), [word[:24] for word in words])
         elif _logarithmic(numbers):
             axes.set_xscale("log")
+        elif all(isinstance(row.get(name, 0), int) for row in rows):
+            axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     _show_the_best(grid[0, 0], scores)
@@ -169,7 +173,8 @@ def _parallel(rows, objective):
         heights.append((numbers - low) / (high - low) if high > low else np.where(np.isnan(numbers), np.nan, 0.5))
         axes.axvline(index, color="#999999", linewidth=0.8)
         given = [row[name] for row in rows if row.get(name) is not None]
-        ends = (words[0], words[-1]) if words else (short(min(given)), short(max(given)))
+        said = "{:.2f}".format if name == "score" else short
+        ends = (words[0], words[-1]) if words else (said(min(given)), said(max(given)))
         axes.text(index, -0.04, ends[0][:16], ha="center", va="top", fontsize=8)
         axes.text(index, 1.04, ends[1][:16], ha="center", va="bottom", fontsize=8)
     ranks = np.argsort(np.argsort(scores)) / max(1, len(rows) - 1)
