@@ -152,6 +152,14 @@ def test_what_is_read_but_once_runs_step_by_step():
     assert int(vae.optimizer.iterations) == 4 and vae.steps_per_execution == 3
 
 
+@pytest.mark.parametrize("size", [1, 100])
+def test_single_batches(size):
+    vae, images = small_vae(compiled={"steps_per_execution": size}), small_images(5)
+    before = weights(vae)
+    assert len(vae.train_on_batch(images)) == len(vae.test_on_batch(images)) == 4
+    assert int(vae.optimizer.iterations) == 1 and np.any(weights(vae) != before)
+
+
 def test_halves_give_the_gradients_of_the_whole():
     """With XLA a batch goes through in two halves: the same noise, losses and gradients, regularisers' too."""
     encoder = networks.mlp(members.IMAGE, [16], "tanh")

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from tests.models import weights
+from tests.models import dataset, small_images, small_vae, weights
 from tfvae import config, training, tuning
 from tfvae.config import ConfigError
 from tfvae.tuning import Space, report
@@ -199,6 +200,30 @@ def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
     (best,) = tuner.get_best_hyperparameters()
     assert 1e-3 <= best.get("optimizer.Adam.learning_rate") <= 1e-2
     assert len(model.kept) == 2  # training and validation data, once
+
+
+def test_a_build_of_ones_own(tmp_path):
+    def build(hp):
+        return small_vae(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1e-2, sampling="log")))
+
+    tuner = keras_tuner.RandomSearch(
+        build, keras_tuner.Objective("val_elbo", "max"), max_trials=2, directory=str(tmp_path), seed=1
+    )
+    images = small_images()
+    tuner.search(dataset(images, 5), validation_data=dataset(images, 5), epochs=1, verbose=0)
+    (best,) = tuner.get_best_models()
+    assert best.predict(images, verbose=0).shape == images.shape
+
+
+@pytest.mark.parametrize("path", [*(ROOT / "configs" / "tune").glob("*.yaml"), ROOT / "docs" / "tuning.md"], ids=str)
+def test_the_searches_that_are_shown_can_be_made(tmp_path, path):
+    text = path.read_text()
+    if path.suffix == ".md":
+        (text,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "tune.yaml").write_text(text.replace("../digits.yaml", str(ROOT / "configs" / "digits.yaml")))
+    settings, model, oracle = tuning._read(tmp_path / "tune.yaml", ())
+    assert settings.objective == "val_elbo" and oracle.max_trials == 20
+    assert model.experiment(keras_tuner.HyperParameters()).decoder["mlp"]["units"] == [100]
 
 
 def test_only_active_parameters_stand_in_a_line():

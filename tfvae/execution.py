@@ -215,8 +215,8 @@ def grouped(vae, step):
 
     def function(iterator):
         nonlocal usual
-        if size == 1:
-            return run_one(next(iterator))
+        if size == 1 or not isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator)):
+            return run_one(next(iterator))  # the latter of train_on_batch: one batch
         rows, stacked = next(iterator)
         usual = max(usual, int(tf.reduce_max(rows)))  # rows of a batch, but for the last: the others have no program
         done = 0

@@ -282,9 +282,7 @@ class VAE(keras.Model):
         Raises:
             ValueError: when shape, type or values of the data do not fit preprocessor and likelihood; it names both.
         """
-        if self.compiled and not self.optimizer.built:  # else the first step would make variables, and be traced twice
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()  # else the first step would make variables, and be traced twice
         with execution.prepared(self, super().fit, (x, y, *args), kwargs) as arguments:
             return super().fit(**arguments)
 
@@ -299,6 +297,16 @@ class VAE(keras.Model):
         """Reconstructions of all of x, `[N, *event]`, as `keras.Model.predict` gives what `call` does."""
         with execution.prepared(self, super().predict, (x, *args), kwargs) as arguments:
             return super().predict(**arguments)
+
+    def load_weights(self, *args, **kwargs):
+        """As `keras.Model.load_weights`, the optimizer's variables included."""
+        self._build_optimizer()
+        super().load_weights(*args, **kwargs)
+
+    def _build_optimizer(self):
+        if self.compiled and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: a VAE is built from the start, and Keras' own fails on distributed batches."""
