@@ -163,9 +163,11 @@ def steps_to_fuse(vae, first, batch_size=BATCH_SIZE, call=None):
         call: arguments of `fit`; groups must divide `steps_per_epoch` and its like.
     """
     asked, call = int(vae.steps_per_execution), call or {}
-    several = replicas.several(vae.distribute_strategy)
-    if asked > 1 or vae.run_eagerly or first is None or any(map(_acts_on_batches, _callbacks(call))):
-        return asked if several or (first is not None and not vae.run_eagerly) else 1
+    single = vae.run_eagerly or first is None
+    if single and not replicas.several(vae.distribute_strategy):
+        return 1
+    if asked > 1 or single or any(map(_acts_on_batches, _callbacks(call))):
+        return asked
     parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(first)]
     rows = batch_size if hasattr(call.get("x"), "shape") else len(parts[0])
     size = sum(part.dtype.size * math.prod(part.shape[1:]) for part in parts) * rows
