@@ -9,10 +9,11 @@ import json
 import pathlib
 import sys
 import tempfile
+import threading
 
 import psutil
 
-from tfvae import training, tuning
+from tfvae import cli, tuning, workers
 
 CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "tune" / "digits.yaml"
 
@@ -67,16 +68,36 @@ def _best(rows):
 
 
 def _memory(folder, trials):
-    """Prints the megabytes that this process holds after each trial."""
-    held, trained = [], training.train_experiment
+    """Prints the most megabytes that the processes of a search held together in each trial; its processes are renewed
+    as those of `tfvae tune` are."""
+    held, ended = [0.0], threading.Event()
 
-    def counted(*arguments, **more):
-        held.append(psutil.Process().memory_info().rss / 1e6)
-        return trained(*arguments, **more)
+    def watch():
+        while not ended.wait(0.05):
+            done = len(list(folder.glob("search/trial_*/run/model.keras")))
+            held.extend([0.0] * (done + 1 - len(held)))
+            held[-1] = max(held[-1], _megabytes_of_children())
 
-    training.train_experiment = counted
-    _searched(folder / "search", 0, f"{{RandomSearch: {{max_trials: {trials + 1}}}}}", 1)
-    print("MB after each trial:", " ".join(f"{megabytes:.0f}" for megabytes in held[1:]))
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    more = [f"tuner={{RandomSearch: {{max_trials: {trials}}}}}", "set={fit.epochs: 1}"]
+    workers.renewed(_trials, CONFIG, folder, more)
+    ended.set()
+    watcher.join()
+    print("MB in each trial:", " ".join(f"{megabytes:.0f}" for megabytes in held[:trials]))
+
+
+def _trials(path, folder, overrides):
+    return tuning.search(path, folder, overrides, cli.TRIALS_OF_A_PROCESS) is None
+
+
+def _megabytes_of_children():
+    """That their processes hold for themselves."""
+    found = 0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += process.memory_full_info().uss
+    return found / 1e6
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ LAYERS = (
     {"evaluation", "figures", "callbacks", "serving"},
     {"config", "workers"},
     {"training"},
-    {"tuning"},
+    {"tuning", "preload"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

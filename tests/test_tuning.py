@@ -15,8 +15,9 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from tests import renewals
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import config, training, tuning
+from tfvae import config, training, tuning, workers
 from tfvae.config import ConfigError
 from tfvae.tuning import Space, report
 
@@ -229,6 +230,26 @@ def test_the_searches_that_are_shown_can_be_made(tmp_path, path):
 def test_only_active_parameters_stand_in_a_line():
     row = {"trial": "3", "status": "completed", "score": -101.234, "message": None, "a.b": 0.00123, "c": "x", "d.b": 2}
     assert report.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x, d.b=2"
+
+
+def test_a_search_can_be_done_in_parts(tmp_path):
+    path, folder = written(tmp_path), tmp_path / "search"
+    assert tuning.search(path, folder, most_trials=1) is None
+    assert len(list(folder.glob("search/trial_*"))) == 1 and not (folder / "best").exists()
+    assert tuning.search(path, folder, most_trials=1) is None
+    rows = tuning.search(path, folder, most_trials=1)
+    assert [row["status"] for row in rows] == ["completed"] * 2 and (folder / "best" / "model.keras").is_file()
+
+
+def test_a_process_is_renewed_until_there_is_no_more(tmp_path):
+    workers.renewed(renewals.write_number, tmp_path / "numbers")
+    numbers = (tmp_path / "numbers").read_text().split()
+    assert len(numbers) == len(set(numbers)) == 3 and str(os.getpid()) not in numbers
+    with pytest.raises(OSError, match="no room in x") as raised:
+        workers.renewed(renewals.fail, "x")
+    assert "in fail" in raised.value.__notes__[0]
+    with pytest.raises(ChildProcessError, match="status -9"):
+        workers.renewed(renewals.end, "x")
 
 
 def started(path, folder, *more):

@@ -5,9 +5,10 @@ import difflib
 import json
 import os
 import sys
-import tempfile
 
 __all__ = ["main"]
+
+TRIALS_OF_A_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,8 +27,8 @@ def main(arguments=None):
     """Runs a verb; a user's mistake ends with one line on stderr and status 2."""
     options = _parser().parse_args(arguments)
     try:
-        if not getattr(options, "workers", None):  # which import it themselves
-            _import_quietly()
+        if options.verb is not tune and not getattr(options, "workers", None):  # whose processes import it
+            import tfvae.preload  # noqa: F401
         options.verb(options)
     except (ValueError, OSError, ArithmeticError) as error:
         if options.debug:
@@ -38,23 +39,6 @@ def main(arguments=None):
         print("interrupted", file=sys.stderr)
         return 130
     return 0
-
-
-def _import_quietly():
-    """Imports TensorFlow without what its libraries write to stderr on the way; where it fails, that is shown."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            import tfvae.training  # noqa: F401
-        except BaseException:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def train(options):
@@ -86,17 +70,23 @@ def tune(options):
     """Search the best values of an experiment's keys, or go on with a search; the best run is kept in RUN/best."""
     if options.workers:
         return _on_workers(["tune", options.config, options.run, *_assignments(options)], "of_search", options.workers)
+    from tfvae import workers
+
+    workers.renewed(_trials, options.config, options.run, options.set)
+
+
+def _trials(path, folder, overrides):
+    """Some trials, in a process of their own; whether there may be more. After the last, the table of the best."""
     from rich.console import Console
     from rich.table import Table
 
     from tfvae import tuning
-
-    rows = tuning.search(options.config, options.run, options.set)
-    if rows is None:
-        return  # the chief says it
     from tfvae.tuning import report
 
-    table = Table(title=f"{options.run}: the best of {len(rows)} trials")
+    rows = tuning.search(path, folder, overrides, TRIALS_OF_A_PROCESS)
+    if not rows:
+        return rows is None  # of a worker's: the chief says the rest
+    table = Table(title=f"{folder}: the best of {len(rows)} trials")
     for name, justify in (("trial", "left"), ("nats", "right"), ("epochs", "right"), ("", "left")):
         table.add_column(name, justify=justify)
     completed = [row for row in rows if row["score"] is not None]
@@ -106,7 +96,8 @@ def tune(options):
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:
         print(f"{len(failed)} failed, the first: {failed[0]['message']}")
-    print(f"written: {options.run} (best.yaml, best, trials.csv, figures, tensorboard)")
+    print(f"written: {folder} (best.yaml, best, trials.csv, figures, tensorboard)", flush=True)
+    return False
 
 
 def evaluate(options):

@@ -1,16 +1,19 @@
-"""Local worker processes: several workers on one machine, as a cluster would start one on each of its machines."""
+"""Local worker processes: several at a time, as a cluster would start one on each of its machines, or one after another."""
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 
-__all__ = ["free_ports", "launch", "of_cluster", "of_search"]
+__all__ = ["free_ports", "launch", "of_cluster", "of_search", "renewed"]
 
 SECONDS_TO_END = 10  # after SIGTERM
 LINES = 15  # of a failed worker's output that are shown
@@ -119,12 +122,60 @@ def _tell_on_signals(stack, workers):
     def hand_on(number, frame):
         came.append(number)
         for worker in workers:
-            if worker.poll() is None:
-                worker.terminate()
+            worker.terminate()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         stack.callback(signal.signal, number, signal.signal(number, hand_on))
     return came
+
+
+def renewed(function, *arguments):
+    """Calls function(*arguments) in a process of its own, and in another for as long as it returns True.
+
+    So nothing is left of what each held. The processes are forked from one that has imported TensorFlow, but not
+    started it: they begin at once. They end when this one does; SIGTERM and Ctrl-C are handed on, as SIGTERM.
+
+    Raises:
+        What the function raises; ChildProcessError when its process ended otherwise; SystemExit when it was told to end.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tfvae.preload", "tfvae.tuning"])
+    more = True
+    while more:
+        receiving, sending = context.Pipe(duplex=False)
+        process = context.Process(target=_call, args=(sending, function, arguments))
+        with contextlib.ExitStack() as stack, receiving:
+            process.start()
+            sending.close()  # here, so that its end is seen
+            told = _tell_on_signals(stack, [process])
+            try:
+                more, error = receiving.recv()
+            except EOFError:
+                more, error = False, None
+            process.join()
+        if error is not None:
+            raise error
+        if told:
+            raise SystemExit(128 + told[0])
+        if process.exitcode:
+            raise ChildProcessError(f"a process ended with status {process.exitcode}: run the command again to go on")
+
+
+def _call(sending, function, arguments):
+    """In the process: sends (what the function returns, None), or (False, what it raised)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # comes as SIGTERM
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        outcome = function(*arguments), None
+    except Exception as error:
+        error.add_note("".join(traceback.format_exception(error)))  # which is not sent otherwise
+        outcome = False, error
+    sending.send(outcome)
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def free_ports(count):

@@ -4,6 +4,7 @@ A search folder: config.yaml (resolved), search/ (keras-tuner's state, and a run
 best.yaml, best/ (the best trial's run folder), figures/, tensorboard/ (HParams).
 """
 
+import contextlib
 import copy
 import gc
 import os
@@ -91,7 +92,7 @@ class HyperModel(keras_tuner.HyperModel):
         return model.fit(*args, **(config.fit_arguments(experiment) | kwargs))
 
 
-def search(path, folder, overrides=()):
+def search(path, folder, overrides=(), most_trials=None):
     """Searches as a yaml says, or goes on with a search that was stopped; returns the rows of the table of trials.
 
     A trial is a run, with checkpoints, and goes on where it was. One that cannot be trained is marked as failed, with
@@ -102,9 +103,10 @@ def search(path, folder, overrides=()):
         path: of the yaml.
         folder: of the search, made if it is missing.
         overrides: assignments to the yaml, such as "tuner.RandomSearch.max_trials=5".
+        most_trials: that this call runs; TensorFlow keeps some 100 MB of each until the process ends.
 
     Returns:
-        list of dicts, a trial each; None in a process that is not the chief's.
+        list of dicts, a trial each; empty in a process that is not the chief's; None where there may be more trials.
 
     Raises:
         ConfigError, FileNotFoundError: before any trial, and where the folder's search is another.
@@ -114,15 +116,13 @@ def search(path, folder, overrides=()):
     settings, model, oracle = _read(path, overrides)
     role = os.environ.get("KERASTUNER_TUNER_ID", "chief")
     if "chief" not in role:
-        _Search(oracle, model, settings, folder).search()
-        return None
+        return None if _Search(oracle, model, settings, folder, most_trials).stopped() else []
     folder.mkdir(parents=True, exist_ok=True)
     with training.alone(folder):
         _start(folder, settings, model)
         _durable(oracle)
-        found = _Search(oracle, model, settings, folder)
-        found.search()
-        return _finish(found, settings, model, folder)
+        found = _Search(oracle, model, settings, folder, most_trials)
+        return None if found.stopped() else _finish(found, settings, model, folder)
 
 
 def _read(path, overrides):
@@ -203,13 +203,33 @@ def _start(folder, settings, model):
         config.write(resolved, path)
 
 
+class _Enough(Exception):
+    """The trials of this process are done."""
+
+
 class _Search(keras_tuner.Tuner):
     """Runs each trial as `tfvae train` would, in a run folder of its own."""
 
-    def __init__(self, oracle, model, settings, folder):
-        self.model, self.settings = model, settings
+    def __init__(self, oracle, model, settings, folder, most_trials):
+        self.model, self.settings, self.left = model, settings, most_trials
         self.strategy = config.strategy(model.experiment(keras_tuner.HyperParameters()).strategy)
-        super().__init__(oracle, None, directory=str(folder), project_name="search", overwrite=False)
+        with contextlib.redirect_stdout(None):  # "Reloading Tuner from", at each renewal of the process
+            super().__init__(oracle, None, directory=str(folder), project_name="search", overwrite=False)
+
+    def stopped(self):
+        """Searches; whether it was stopped after so many trials, and there may be more."""
+        try:
+            self.search()
+        except _Enough:
+            return True
+        return False
+
+    def on_trial_end(self, trial):
+        super().on_trial_end(trial)
+        if self.left is not None:
+            self.left -= 1
+            if not self.left:
+                raise _Enough
 
     def run_folder(self, trial_id):
         """Of a trial."""
