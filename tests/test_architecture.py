@@ -9,14 +9,16 @@ import tfvae
 
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
-    {"random", "replicas", "distributions", "networks", "flows", "data", "digits"},
+    {"quiet", "random", "replicas", "distributions", "networks", "flows", "data", "digits"},
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
     {"checks", "execution"},
     {"model"},
-    {"evaluation", "figures", "callbacks", "serving"},
+    {"evaluation", "figures", "callbacks", "server"},
+    {"serving"},
     {"config", "workers"},
     {"training"},
-    {"tuning", "preload"},
+    {"tuning"},
+    {"preload"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

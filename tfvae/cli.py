@@ -6,6 +6,8 @@ import json
 import os
 import sys
 
+from tfvae import quiet
+
 __all__ = ["main"]
 
 TRIALS_OF_A_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
@@ -27,8 +29,7 @@ def main(arguments=None):
     """Runs a verb; a user's mistake ends with one line on stderr and status 2."""
     options = _parser().parse_args(arguments)
     try:
-        if options.verb is not tune and not getattr(options, "workers", None):  # whose processes import it
-            import tfvae.preload  # noqa: F401
+        _prepare(options)
         options.verb(options)
     except (ValueError, OSError, ArithmeticError) as error:
         if options.debug:
@@ -39,6 +40,14 @@ def main(arguments=None):
         print("interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _prepare(options):
+    """Imports what the verb needs, without what TensorFlow's libraries say on the way."""
+    if options.verb is serve:
+        quiet.imported("tfvae.server")  # without Keras
+    elif options.verb is not tune and not getattr(options, "workers", None):  # whose processes import it
+        quiet.imported("tfvae.training")
 
 
 def train(options):
@@ -138,11 +147,35 @@ def export(options):
     """Export encoder, decoder and scorer as SavedModels for TF Serving, under a new version."""
     from tfvae import training
 
-    for path in training.export(options.run, options.models).values():
+    settings = {"samples": options.samples, "dtype": options.dtype, "jit_compile": options.xla}
+    for path in training.export(options.run, options.models, **settings).values():
         print(f"written: {path}")
+        parity = json.loads((path / "model.json").read_text())["parity"]
+        if parity:
+            most = max(value for outputs in parity.values() for value in outputs.values())
+            print(f"  its answers differ from the model's by {most:.1e} at most, on {options.dtype}'s check")
 
 
-VERBS = ("train", "evaluate", "plot", "tune", "export")
+def serve(options):
+    """Serve SavedModels over TensorFlow Serving's REST and gRPC APIs, with a page to look at them."""
+    from tfvae import server
+    from tfvae.server import engine, settings
+
+    if options.config:
+        models = settings.models_file(options.config, options.models)
+    else:
+        models = settings.folder_models(options.models)
+    place = (options.host, options.rest_port, options.grpc_port)
+    if options.engine == engine.NAME:
+        engine.run(models, *place, options.batching, options.poll)
+    batching = None if options.no_batching else server.Batching()
+    if options.batching:
+        batching = settings.batching_file(options.batching)
+    found = models if options.config else lambda: settings.folder_models(options.models)
+    server.serve(found, *place, batching, options.poll, options.most_requests, options.most_bytes)
+
+
+VERBS = ("train", "evaluate", "plot", "tune", "export", "serve")
 
 
 def _parser():
@@ -183,6 +216,23 @@ def _parser():
     adding = verb(export)
     adding.add_argument("run", metavar="RUN", help="folder of a finished run")
     adding.add_argument("models", metavar="MODELS", help="folder of servables, such as export/models")
+    adding.add_argument("--samples", type=int, default=1000, help="importance samples of log_marginal (default: 1000)")
+    adding.add_argument(
+        "--dtype", default="float32", help="of the networks: float32, or float16 or bfloat16, half the size"
+    )
+    adding.add_argument("--xla", action="store_true", help="compile the signatures by XLA where they are served")
+    adding = verb(serve)
+    adding.add_argument("models", metavar="MODELS", help="folder of servables, such as export/models")
+    adding.add_argument("--host", default="127.0.0.1", help="to listen on (default: 127.0.0.1, this machine alone)")
+    adding.add_argument("--rest-port", type=int, default=8501, help="default: 8501; 0: any that is free")
+    adding.add_argument("--grpc-port", type=int, default=8500, help="default: 8500; 0: any that is free")
+    adding.add_argument("--config", metavar="FILE", help="models.config: which versions, and labels (default: all)")
+    adding.add_argument("--batching", metavar="FILE", help="batching.config (default: batches of up to 64)")
+    adding.add_argument("--no-batching", action="store_true", help="run each request alone")
+    adding.add_argument("--poll", type=float, default=1.0, metavar="SECONDS", help="between looks for new versions")
+    adding.add_argument("--most-requests", type=int, default=256, help="that run or wait; more are refused (256)")
+    adding.add_argument("--most-bytes", type=int, default=2**24, help="of a request; larger ones are refused (16 MiB)")
+    adding.add_argument("--engine", choices=["tfvae", "tensorflow_model_server"], default="tfvae", help="what serves")
     return parser
 
 

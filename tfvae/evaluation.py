@@ -86,10 +86,10 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
     if samples < 1:
         raise ValueError(f"samples must be 1 or more, not {samples}")
 
-    return Estimate(_over_batches(vae, _log_marginal, data, seed, verbose, samples)[0])
+    return Estimate(_over_batches(vae, log_marginal_of_batch, data, seed, verbose, samples)[0])
 
 
-def _log_marginal(vae, samples, batch, key):
+def log_marginal_of_batch(vae, samples, batch, key):
     x, posterior, prior, decode = vae.given(batch)
     at_once = max(1, min(samples, NUMBERS_AT_ONCE // (x.shape[0] * math.prod(x.shape[1:]))))
 

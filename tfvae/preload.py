@@ -1,30 +1,8 @@
-"""Imports what verbs need, TensorFlow first, without what its libraries write to stderr; where that fails, it is shown.
-Importing this module is all there is to do."""
+"""What the process that forks a search's processes imports: see `workers.renewed`. Importing it does all."""
 
-import contextlib
-import os
-import tempfile
+from tfvae import quiet
 
 __all__ = []
 
-
-@contextlib.contextmanager
-def _silent():
-    """Keeps what is written to stderr, by C++ too, and shows it where an error ends it."""
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silent():
-    import tfvae.training  # noqa: F401
+for _name in ("tfvae.training", "tfvae.tuning"):
+    quiet.imported(_name)

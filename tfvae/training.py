@@ -271,10 +271,15 @@ def _some(conditions, count):
     return distinct[np.arange(count) % len(distinct)]
 
 
-def export(run, models):
-    """Exports a run's model into the folder `models`: `serving.export`; returns the paths of the new versions."""
+def export(run, models, **settings):
+    """Exports a run's model into the folder `models`: `serving.export`, whose settings these are; returns the paths of
+    the new versions. Their model.json has the run's config, the record of its training, and its evaluation."""
     vae, _ = load(run)
-    return serving.export(vae, models)
+    about = {"config": config.keys(pathlib.Path(run) / "config.yaml", base=False)}
+    for name in ("run", "evaluation"):
+        if (pathlib.Path(run) / f"{name}.json").is_file():
+            about[name] = json.loads((pathlib.Path(run) / f"{name}.json").read_text())
+    return serving.export(vae, models, about=about, **settings)
 
 
 def _start_record(run, experiment, vae, first, saved):

@@ -1,4 +1,4 @@
-"""Local worker processes: several at a time, as a cluster would start one on each of its machines, or one after another."""
+"""Local processes: several at a time, as a cluster would start one on each of its machines, or one after another."""
 
 import contextlib
 import json
@@ -136,10 +136,10 @@ def renewed(function, *arguments):
     started it: they begin at once. They end when this one does; SIGTERM and Ctrl-C are handed on, as SIGTERM.
 
     Raises:
-        What the function raises; ChildProcessError when its process ended otherwise; SystemExit when it was told to end.
+        What the function raises; ChildProcessError when its process ended otherwise; SystemExit when told to end.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tfvae.preload", "tfvae.tuning"])
+    context.set_forkserver_preload(["tfvae.preload"])
     more = True
     while more:
         receiving, sending = context.Pipe(duplex=False)
