@@ -5,6 +5,7 @@ Both search the space of configs/tune/digits.yaml; random search trains as many 
 
 import argparse
 import contextlib
+import csv
 import json
 import pathlib
 import sys
@@ -24,6 +25,7 @@ def main():
     """Prints a row of a table for each seed; with --memory, the memory that a search holds after each trial."""
     parser = argparse.ArgumentParser("python -m benchmarks.searches", description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=9, help="of a trial that is trained in full")
+    parser.add_argument("--batch-size", type=int, default=25, help="of training: how many steps an epoch has")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--memory", type=int, metavar="TRIALS", help="measure memory over so many short trials instead")
     options = parser.parse_args()
@@ -33,24 +35,31 @@ def main():
         print("| seed | Hyperband: trials | epochs | best ELBO | random search: trials | epochs | best ELBO |")
         print("|---:|---:|---:|---:|---:|---:|---:|")
         for seed in range(options.seeds):
-            print(_row(seed, options.epochs, pathlib.Path(folder)), flush=True)
+            print(_row(seed, options, pathlib.Path(folder)), flush=True)
 
 
-def _row(seed, epochs, folder):
-    hyperband = _searched(folder / f"hyperband-{seed}", seed, f"{{Hyperband: {{max_epochs: {epochs}, factor: 3}}}}")
+def _row(seed, options, folder):
+    epochs, fixed = options.epochs, {"optimizer": {"Adam": None}, "seed": seed, "data.batch_size": options.batch_size}
+    tuner = {"Hyperband": {"max_epochs": epochs, "factor": 3}}
+    hyperband = _searched(folder / f"hyperband-{seed}", tuner, fixed)  # it says how many epochs
     spent = _spent(folder / f"hyperband-{seed}")
-    trials = max(1, spent // epochs)
-    random = _searched(folder / f"random-{seed}", seed, f"{{RandomSearch: {{max_trials: {trials}}}}}", epochs)
-    cells = [seed, len(hyperband), spent, f"{_best(hyperband):.2f}"]
-    cells += [len(random), _spent(folder / f"random-{seed}"), f"{_best(random):.2f}"]
+    tuner = {"RandomSearch": {"max_trials": max(1, spent // epochs)}}
+    random = _searched(folder / f"random-{seed}", tuner, fixed | {"fit.epochs": epochs})
+    cells = [seed, len(hyperband), spent, f"{max(hyperband):.2f}"]
+    cells += [len(random), _spent(folder / f"random-{seed}"), f"{max(random):.2f}"]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def _searched(folder, seed, tuner, epochs=None):
-    fixed = f"{{optimizer: {{Adam: }}, seed: {seed}, fit.epochs: {epochs or 1}}}"  # of Hyperband's the oracle decides
-    more = [f"tuner={tuner}", f"set={fixed}"]
+def _searched(folder, tuner, fixed):
+    """The objectives of a search's completed trials."""
+    workers.renewed(_trials, CONFIG, folder, [f"tuner={json.dumps(tuner)}", f"set={json.dumps(fixed)}"])
+    with open(folder / "trials.csv", newline="") as file:
+        return [float(row["score"]) for row in csv.DictReader(file) if row["score"]]
+
+
+def _trials(path, folder, overrides):
     with contextlib.redirect_stdout(sys.stderr):  # a line a trial
-        return tuning.search(CONFIG, folder, more)
+        return tuning.search(path, folder, overrides, cli.TRIALS_OF_A_PROCESS) is None
 
 
 def _spent(folder):
@@ -61,10 +70,6 @@ def _spent(folder):
         history = (path.parent / "run" / "history.csv").read_text()
         total += history.count("\n") - 1 - values.get("tuner/initial_epoch", 0)
     return total
-
-
-def _best(rows):
-    return max(row["score"] for row in rows if row["score"] is not None)
 
 
 def _memory(folder, trials):
@@ -80,15 +85,10 @@ def _memory(folder, trials):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    more = [f"tuner={{RandomSearch: {{max_trials: {trials}}}}}", "set={fit.epochs: 1}"]
-    workers.renewed(_trials, CONFIG, folder, more)
+    _searched(folder, {"RandomSearch": {"max_trials": trials}}, {"fit.epochs": 1})
     ended.set()
     watcher.join()
     print("MB in each trial:", " ".join(f"{megabytes:.0f}" for megabytes in held[:trials]))
-
-
-def _trials(path, folder, overrides):
-    return tuning.search(path, folder, overrides, cli.TRIALS_OF_A_PROCESS) is None
 
 
 def _megabytes_of_children():

@@ -24,7 +24,11 @@ def newest(servable):
 
 
 def differences(version):
-    """Yields (signature, output, shape, largest difference) for each output of each signature."""
+    """Yields (signature, output, shape, largest difference) for each output of each signature; images go in as files.
+
+    Raises:
+        ValueError: when check.npz has no inputs for a signature.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
@@ -36,6 +40,9 @@ def differences(version):
         for name, signature in loaded.signature_def.items():
             if name.startswith("__"):  # TensorFlow's own, for initialisation
                 continue
+            missing = [key for key in signature.inputs if f"{name}/inputs/{key}" not in stored]
+            if missing:
+                raise ValueError(f"{version}: check.npz has no input {missing[0]} of {name}: it is of another export")
             feed = {tensor.name: stored[f"{name}/inputs/{key}"] for key, tensor in signature.inputs.items()}
             fetch = {output: tensor.name for output, tensor in signature.outputs.items()}
             for output, value in session.run(fetch, feed).items():
@@ -61,8 +68,8 @@ def main():
                 good = difference <= TOLERANCE  # false for NaN
                 wrong += not good
                 verdict = "ok" if good else "DIFFERS"
-                print(f"{servable}/{version.name} {signature:16} {output:15} {shape!s:18} {difference:.1e} {verdict}")
-    except FileNotFoundError as error:
+                print(f"{servable}/{version.name} {signature:24} {output:15} {shape!s:18} {difference:.1e} {verdict}")
+    except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}; make one with: tfvae export RUN {models}", file=sys.stderr)
         return 2
     print("all answers are the model's" if not wrong else f"{wrong} answers differ from the model's")

@@ -161,18 +161,18 @@ def serve(options):
     from tfvae import server
     from tfvae.server import engine, settings
 
-    if options.config:
-        models = settings.models_file(options.config, options.models)
-    else:
-        models = settings.folder_models(options.models)
+    def models():  # asked again and again: a label may be moved while it serves
+        if options.config:
+            return settings.models_file(options.config, options.models)
+        return settings.folder_models(options.models)
+
     place = (options.host, options.rest_port, options.grpc_port)
     if options.engine == engine.NAME:
-        engine.run(models, *place, options.batching, options.poll)
+        engine.run(models(), *place, options.batching, options.poll)
     batching = None if options.no_batching else server.Batching()
     if options.batching:
         batching = settings.batching_file(options.batching)
-    found = models if options.config else lambda: settings.folder_models(options.models)
-    server.serve(found, *place, batching, options.poll, options.most_requests, options.most_bytes)
+    server.serve(models, *place, batching, options.poll, options.most_requests, options.most_bytes)
 
 
 VERBS = ("train", "evaluate", "plot", "tune", "export", "serve")

@@ -100,8 +100,11 @@ def log_marginal_of_batch(vae, samples, batch, key):
 
     chunks, rest = divmod(samples, at_once)
     total = log_sum(rest, chunks) if rest else tf.fill([x.shape[0]], -math.inf)
-    for index in tf.range(chunks):
-        total = tf.reduce_logsumexp(tf.stack([total, log_sum(at_once, index)]), axis=0)
+
+    def add(index, total):
+        return index + 1, tf.reduce_logsumexp(tf.stack([total, log_sum(at_once, index)]), axis=0)
+
+    _, total = tf.while_loop(lambda index, _: index < chunks, add, [0, total], parallel_iterations=1)
     return (total - math.log(samples))[None]  # [1, B]
 
 

@@ -1,5 +1,6 @@
 """TensorFlow Serving's own binary in place of this package's server, with the same options."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -30,6 +31,11 @@ def run(models, host, rest_port, grpc_port, batching_file, seconds):
     os.execv(binary, [binary, *arguments])
 
 
+def _records(models):
+    """The `model.json` of all versions."""
+    return [path for model in models for path in model.base_path.glob("*/model.json")]
+
+
 def command(models, rest_port, grpc_port, batching_file, seconds, folder):
     """The arguments, a list; its configuration is written into `folder`."""
     config = model_server_config_pb2.ModelServerConfig()
@@ -57,6 +63,8 @@ def command(models, rest_port, grpc_port, batching_file, seconds, folder):
         f"--file_system_poll_wait_seconds={max(1, round(seconds))}",
         "--allow_version_labels_for_unavailable_models=true",
     ]
+    if any(json.loads(path.read_text()).get("jit_compile") for path in _records(models)):
+        arguments.append("--xla_cpu_compilation_enabled=true")  # else a signature that XLA compiles fails on a CPU
     if batching_file:
         arguments += ["--enable_batching=true", f"--batching_parameters_file={pathlib.Path(batching_file).resolve()}"]
     return arguments

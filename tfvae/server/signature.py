@@ -15,7 +15,7 @@ CODES = {
     tf.errors.ResourceExhaustedError: "RESOURCE_EXHAUSTED",
     tf.errors.UnavailableError: "RESOURCE_EXHAUSTED",  # the scheduler's queue is full
 }
-_numbers = itertools.count()  # of schedulers: one that had the name of another would run that one's program
+_numbers = itertools.count()  # of queues: two of the same name would be one
 
 
 class Batching(NamedTuple):
@@ -47,7 +47,7 @@ class Signature:
         rows = [bool(spec.shape.rank) and spec.shape[0] is None for spec in self.specs.values()]
         if not rows or not all(rows):
             self.batching = None
-        self.scheduler = f"tfvae/{next(_numbers)}"
+        self.queue = str(next(_numbers))
 
     def _program(self, function):
         specs = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in self.specs.items()]
@@ -84,7 +84,8 @@ class Signature:
                 captured_tensors=self.program.captured_inputs,
                 f=self.program,
                 Tout=list(self.outputs.values()),
-                shared_name=self.scheduler,
+                shared_name=f"tfvae {self.batching}",  # one scheduler: its threads wake each millisecond
+                batching_queue=self.queue,
                 max_batch_size=self.batching.max_batch_size,
                 batch_timeout_micros=self.batching.batch_timeout_micros,
                 max_enqueued_batches=self.batching.max_enqueued_batches,
@@ -116,7 +117,7 @@ def _plain(error):
     lines = [line.split("[[{{")[0].strip() for line in error.message.splitlines() if line.strip()]
     for line in lines:
         if "assertion failed:" in line:  # [message] [value]...
-            return " ".join(line.split("assertion failed:")[1].replace("[", " ").replace("]", " ").split())
+            return line.split("assertion failed: [", 1)[1].removesuffix("]").replace("] [", " ")
     said = [line for line in lines if line and not line.startswith(("Graph execution error", "Detected at", "File "))]
     at = next((line.split()[3] for line in lines if line.startswith("Detected at node")), "")
     return " ".join([at.split("/")[0] + ":"] * ("image_bytes" in at) + said[:1]) or error.message

@@ -51,9 +51,9 @@ def _condition(vae, x):
 
 
 def conditions_of(vae):
-    """The forms of a conditional VAE's conditions: float32 `[B, k]`, and labels int32 `[B]`; [None] of another VAE."""
+    """The forms of a conditional VAE's conditions: float32 `[B, k]`, and labels int32 `[B]`; none of another VAE."""
     if not vae.condition_size:
-        return [None]
+        return []
 
     def of_label(label):
         _require((label >= 0) & (label < vae.condition_size), f"label must be 0 to {vae.condition_size - 1}")
@@ -119,10 +119,8 @@ def _pixels(encoded, shape):
 
 
 def _png_size(encoded):
-    """Height and width, int32 `[2]`; of a file that ends before them, an error."""
-    header = tf.io.decode_raw(
-        tf.strings.substr(encoded, 16, 8), tf.uint8
-    )  # width, height: 4 bytes each, the first most
-    weights = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
-    sizes = tf.reduce_sum(tf.reshape(tf.cast(header, tf.int64), [2, 4]) * weights, axis=1)
+    """Height and width, int32 `[2]`; 0 of a file that ends before them."""
+    header = tf.strings.substr(encoded + "\0" * 24, 16, 8)  # width, then height, 4 bytes each, the largest first
+    places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
+    sizes = tf.reduce_sum(tf.reshape(tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64), [2, 4]) * places, axis=1)
     return tf.cast(tf.minimum(sizes, 2**31 - 1), tf.int32)[::-1]

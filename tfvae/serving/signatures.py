@@ -4,6 +4,7 @@ Every input and output has one row for each example, seeds too. So requests can 
 answered does not depend on the others in its batch.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from tfvae.serving import inputs
 __all__ = ["SERVABLES", "Signature", "of"]
 
 SERVABLES = ("encoder", "decoder", "scorer")
-SEED = tf.TensorSpec([None, 2], tf.int32, "seed")
+SEED = inputs.Form("", tf.TensorSpec([None, 2], tf.int32, "seed"), lambda seed: seed)
 
 
 class Signature(NamedTuple):
@@ -52,47 +53,36 @@ def of(vae, elbo_samples, samples, jit_compile):
         return {"mean": vae(loaded(x, condition))}
 
     def log_marginal(x, seed, *condition):
-        estimate = tf.function(evaluation.log_marginal_of_batch)  # whose loop is Python's
-        return {"log_marginal": estimate(vae, samples, loaded(x, condition), seed)[0]}
+        return {"log_marginal": evaluation.log_marginal_of_batch(vae, samples, loaded(x, condition), seed)[0]}
 
     z = inputs.Form("", tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z"), lambda z: z)
-    data = inputs.data_of(vae)
-    servables = {
-        "encoder": {"encode": (encode, data, False), "sample": (sample, data, True)},
-        "decoder": {"decode": (decode, [z], False), "generate": (generate, [None], True)},
+    data, conditions = inputs.data_of(vae), inputs.conditions_of(vae)
+    servables = {  # name -> (function, the forms of each of its inputs)
+        "encoder": {"encode": (encode, [data]), "sample": (sample, [data, [SEED]])},
+        "decoder": {"decode": (decode, [[z]]), "generate": (generate, [[SEED]])},
         "scorer": {
-            "score": (score, data, True),
-            "reconstruct": (reconstruct, data, False),
-            "log_marginal": (log_marginal, data, True),
+            "score": (score, [data, [SEED]]),
+            "reconstruct": (reconstruct, [data]),
+            "log_marginal": (log_marginal, [data, [SEED]]),
         },
     }
-    return {
-        servable: {
-            name + "".join(form.suffix for form in (first, condition) if form): _signature(
-                function, first, seeded, condition, jit_compile
-            )
-            for name, (function, forms, seeded) in functions.items()
-            for first in forms
-            for condition in inputs.conditions_of(vae)
-        }
-        for servable, functions in servables.items()
-    }
+    found = {servable: {} for servable in servables}
+    for servable, functions in servables.items():
+        for name, (function, choices) in functions.items():
+            # traced once for all forms
+            program = tf.function(function, autograph=False, jit_compile=jit_compile or None)
+            for forms in itertools.product(*choices, *([conditions] if conditions else [])):
+                found[servable][name + "".join(form.suffix for form in forms)] = _signature(program, forms)
+    return found
 
 
-def _signature(function, first, seeded, condition, jit_compile):
+def _signature(program, forms):
     """A function of the VAE -> the `Signature` of these forms; one that draws noise takes its rows one by one."""
-    specs = [*([first.spec] if first else []), *([SEED] if seeded else []), *([condition.spec] if condition else [])]
-    makers = [
-        *([first.loaded] if first else []),
-        *([None] if seeded else []),
-        *([condition.loaded] if condition else []),
-    ]
-    program = tf.function(function, autograph=False, jit_compile=jit_compile or None)
+    specs = [form.spec for form in forms]
 
     def answer(*values):
-        values = inputs.checked(values, specs)
-        values = [make(value) if make else value for make, value in zip(makers, values, strict=True)]
-        return _each_row(program, values, specs.index(SEED)) if seeded else dict(program(*values))
+        values = [form.loaded(value) for form, value in zip(forms, inputs.checked(values, specs), strict=True)]
+        return _each_row(program, values, forms.index(SEED)) if SEED in forms else dict(program(*values))
 
     return Signature(answer, specs)
 
@@ -104,7 +94,7 @@ def _each_row(function, values, seed):
         outputs = function(*(part if i == seed else part[None] for i, part in enumerate(row)))
         return {name: output[0] for name, output in outputs.items()}
 
-    row = [tf.TensorSpec(value.shape[1:], value.dtype) for value in values]
-    outputs = tf.function(lambda *row: of_row(row), input_signature=row, autograph=False).get_concrete_function()
-    specs = {name: tf.TensorSpec(out.shape, out.dtype) for name, out in outputs.structured_outputs.items()}
+    one = [tf.TensorSpec(v.shape[1:] if i == seed else [1, *v.shape[1:]], v.dtype) for i, v in enumerate(values)]
+    outputs = function.get_concrete_function(*one).structured_outputs
+    specs = {name: tf.TensorSpec(output.shape[1:], output.dtype) for name, output in outputs.items()}
     return tf.map_fn(of_row, values, fn_output_signature=specs)
