@@ -68,8 +68,11 @@ def test_plot_draws_its_figures(run):
 
 def test_export_makes_three_servables(run, tmp_path, capsys):
     assert cli.main(["export", str(run), str(tmp_path / "models")]) == 0
-    assert sorted(os.listdir(tmp_path / "models")) == ["decoder", "encoder", "scorer"]
+    assert sorted(os.listdir(tmp_path / "models")) == [".lock", "decoder", "encoder", "scorer"]
     assert capsys.readouterr().out.count("written: ") == 3
+    record = json.loads((tmp_path / "models" / "scorer" / "1" / "model.json").read_text())
+    assert record["config"]["data"]["name"] == "digits"
+    assert record["run"]["best_epoch"] >= 1 and "elbo" in record["evaluation"]
 
 
 @pytest.mark.parametrize(

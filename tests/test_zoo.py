@@ -1,14 +1,17 @@
 """Every yaml of the zoo, from training to servables, on a few digits; most of them are `slow`."""
 
 import importlib.util
+import json
 import math
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from tests.models import weights
-from tfvae import config, digits, training
+from tfvae import config, digits, serving, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 ZOO = sorted((ROOT / "configs" / "zoo").glob("*.yaml"))
@@ -54,6 +57,22 @@ def test_from_yaml_to_servables(path, tmp_path):
     for version in training.export(run, models).values():
         for signature, output, _, difference in check().differences(version):
             assert difference <= 1e-5, (signature, output)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [path for path in ZOO if path.stem != "base"], ids=lambda path: path.stem)
+def test_every_way_to_call_gives_the_models_answers(path, tmp_path):
+    """Untrained: what is exported is the same."""
+    experiment = config.read(path, FEW)
+    train, _ = config.training_data(experiment)
+    serving.export(config.compiled_vae(experiment, train.element_spec), tmp_path, samples=5)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "served.py"), str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {row[0] for row in found} == {"tf.saved_model.load", "saved_model_cli", "REST", "gRPC"}
+    assert [row for row in found if not row[-1] <= 1e-5] == []
 
 
 def test_each_names_its_paper():
