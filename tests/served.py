@@ -2,7 +2,7 @@
 
     python tests/served.py MODELS  ->  JSON: [way, servable, signature, output, largest difference], of each
 
-It imports neither Keras nor what made the models; of tfvae the server alone, and that after `tf.saved_model.load`.
+It imports neither Keras nor what made the models.
 """
 
 import base64
@@ -11,9 +11,9 @@ import io
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
-import threading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.modules["keras"] = sys.modules["tf_keras"] = None  # TensorFlow imports it where it can
@@ -121,29 +121,14 @@ def compared(way, servable, path, call):
 
 @contextlib.contextmanager
 def server(models):
-    """The package's server, in this process: the ports of REST and gRPC."""
-    import uvicorn
-
-    sys.argv[0] = "tfvae"  # as the command does: only what is named is imported
-    from tfvae.server import Batching, rest, rpc, settings
-    from tfvae.server.admission import Admission
-    from tfvae.server.metrics import Metrics
-    from tfvae.server.models import Models
-
-    served, metrics, admission = Models(settings.folder_models(models), Batching()), Metrics(), Admission(16)
-    served.start()
-    rpcs, grpc_port = rpc.server(served, metrics, admission, 2**24, "127.0.0.1:0")
-    rpcs.start()
-    app = uvicorn.Server(uvicorn.Config(rest.application(served, metrics, admission, 2**24), port=0, log_level="error"))
-    thread = threading.Thread(target=app.run)
-    thread.start()
-    while not app.started:
-        thread.join(0.05)
-    yield app.servers[0].sockets[0].getsockname()[1], grpc_port
-    app.should_exit = True
-    thread.join()
-    rpcs.stop(0).wait()
-    served.stop()
+    """`tfvae serve`: the ports of REST and gRPC."""
+    command = [sys.executable, "-m", "tfvae.cli", "serve", str(models), "--rest-port", "0", "--grpc-port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parent.parent)
+    line = process.stdout.readline()
+    assert line.startswith("serving "), line
+    yield line.split("http://127.0.0.1:")[1].split()[0], line.split(":")[-1].split()[0]
+    process.terminate()
+    assert process.wait(60) == 0
 
 
 def main(models):
@@ -158,10 +143,8 @@ def main(models):
         for servable, path in versions.items():
             found += compared("REST", servable, path, by_rest(rest_port, servable))
             found += compared("gRPC", servable, path, by_grpc(grpc_port, servable))
-    assert "tensorflow_probability" not in sys.modules
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
     main(pathlib.Path(sys.argv[1]))

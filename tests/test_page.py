@@ -20,7 +20,10 @@ from tests.models import small_images, small_vae
 from tfvae import networks, serving
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on the PATH")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on the PATH"),
+    pytest.mark.xdist_group("page"),  # a server each worker would take its time
+]
 OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PIPED = 'exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null'  # the protocol's file descriptors are 3 and 4
 ERRORS = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")

@@ -167,7 +167,7 @@ BAD = [
         "scorer:predict",
         {"inputs": {"x": small_images(2).tolist(), "seed": [[0, 0]]}},
         400,
-        "seed must have shape [rows of x, 2]",
+        "the same number of rows, not seed 1, x 2",
     ),
     ("scorer:predict", {"inputs": {"x": small_images(1).tolist()}}, 400, "the input seed is missing"),
     ("scorer:predict", {"inputs": small_images(1).tolist()}, 400, "name the inputs: the signature takes seed, x"),

@@ -10,6 +10,7 @@ import socket
 import sys
 
 import uvicorn
+import uvloop
 
 from tfvae.server import rest, rpc
 from tfvae.server.admission import Admission
@@ -49,32 +50,33 @@ def serve(
         OSError: when a port is taken.
         ValueError: when no version of any model could be loaded.
     """
-    served, metrics, admission = Models(models, batching, seconds), Metrics(), Admission(most_requests)
-    with _listening(host, rest_port) as listener:
-        rpcs, grpc_port = rpc.server(served, metrics, admission, most_bytes, f"{host}:{grpc_port}")
-        served.start()
-        failed = [v for name in served.names() for v in served.versions(name) if v.error]
-        for version in failed:
+    served = Models(models, batching, seconds)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again, when all is done
+    with _listening(host, rest_port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(served, listener, f"{host}:{grpc_port}", most_requests, most_bytes))
+
+
+async def _serve(served, listener, grpc_address, most_requests, most_bytes):
+    metrics, admission = Metrics(), Admission(most_requests)
+    rpcs, grpc_port = rpc.server(served, metrics, admission, most_bytes, grpc_address)
+    await asyncio.to_thread(served.start)
+    versions = [version for name in served.names() for version in served.versions(name)]
+    for version in versions:
+        if version.error:
             print(f"not served: {version.model} version {version.number}: {version.error}", file=sys.stderr)
-        if not any(v.state == "AVAILABLE" for name in served.names() for v in served.versions(name)):
-            raise ValueError("no version of any model could be loaded")
-
-        @contextlib.asynccontextmanager
-        async def lifespan(app):
-            rpcs.start()
-            rest_port = listener.getsockname()[1]
-            where = f"http://{host}:{rest_port} (REST, page), {host}:{grpc_port} (gRPC)"
-            print(f"serving {', '.join(served.names())}: {where}", flush=True)
-            yield
-            await asyncio.to_thread(rpcs.stop(SECONDS_TO_DRAIN).wait)
-            served.stop()
-
-        app = rest.application(served, metrics, admission, most_bytes, lifespan)
-        settings = uvicorn.Config(
-            app, log_level="warning", timeout_graceful_shutdown=SECONDS_TO_DRAIN, access_log=False
-        )
-        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again, when all is done
-        uvicorn.Server(settings).run(sockets=[listener])
+    if not any(version.state == "AVAILABLE" for version in versions):
+        raise ValueError("no version of any model could be loaded")
+    app = rest.application(served, metrics, admission, most_bytes)
+    settings = {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": SECONDS_TO_DRAIN}
+    host, port = listener.getsockname()[:2]
+    await rpcs.start()
+    where = f"http://{host}:{port} (REST, page), {host}:{grpc_port} (gRPC)"
+    print(f"serving {', '.join(served.names())}: {where}", flush=True)
+    try:
+        await uvicorn.Server(uvicorn.Config(app, **settings)).serve(sockets=[listener])
+    finally:
+        await rpcs.stop(SECONDS_TO_DRAIN)
+        served.stop()
 
 
 @contextlib.contextmanager

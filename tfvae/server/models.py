@@ -1,6 +1,7 @@
 """The models that are served: folders of versions, loaded when they appear, and let go of when they vanish."""
 
 import collections
+import gc
 import logging
 import pathlib
 import threading
@@ -136,6 +137,8 @@ class Models:
                     self._versions = self._versions | {key: version}  # anew: others are reading
                 version.load(self._batching)
                 self._versions = self._versions | {key: version}
+                gc.collect()
+                gc.freeze()  # a million objects of graphs, through which a collection takes a fifth of a second
         kept = {}
         for key, version in self._versions.items():
             if key in wanted or (key[0] in self._known and not any(name == key[0] for name, _ in wanted)):

@@ -22,6 +22,7 @@ __all__ = ["application"]
 
 log = logging.getLogger(__name__)
 MODEL = re.compile(r"(?P<name>[^/:]+)(?:/versions/(?P<number>\d+)|/labels/(?P<label>[^/:]+))?(?P<what>:\w+|/metadata)?")
+LARGE = 2**17  # bytes of a request, above which it is not read in the event loop, which others wait for
 SECONDS_TO_SEND = 30  # that a client has for a request's body
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data: blob:"
@@ -30,7 +31,7 @@ AS_SERVING = {"preserving_proto_field_name": True, "always_print_fields_with_no_
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
-def application(models, metrics, admission, most_bytes, lifespan=None):
+def application(models, metrics, admission, most_bytes):
     """The application.
 
     Args:
@@ -38,9 +39,7 @@ def application(models, metrics, admission, most_bytes, lifespan=None):
         metrics: `metrics.Metrics`.
         admission: `admission.Admission`.
         most_bytes: of a request's body.
-        lifespan: of Starlette.
     """
-    limiter = anyio.CapacityLimiter(admission.most)  # a thread for each request that runs
 
     async def model(request):
         match = MODEL.fullmatch(request.path_params["model"])
@@ -58,8 +57,7 @@ def application(models, metrics, admission, most_bytes, lifespan=None):
                 raise Refused("UNIMPLEMENTED", f"{what[1:]} is not served: use predict")
             with metrics.measured(which[0], "REST"), admission.entered():
                 body = await _body(request, most_bytes)
-                content = await anyio.to_thread.run_sync(_predict, models, which, body, limiter=limiter)
-                return Response(content, media_type="application/json")
+                return Response(await _predict(models, which, body), media_type="application/json")
         except Refused as refused:
             return _error(HTTP_STATUS[refused.code], refused.message)
         except ClientDisconnect:
@@ -91,7 +89,6 @@ def application(models, metrics, admission, most_bytes, lifespan=None):
             HTTPException: lambda request, error: _error(error.status_code, error.detail),
             Exception: _unexpected,
         },
-        lifespan=lifespan,
     )
 
 
@@ -125,15 +122,19 @@ async def _body(request, most_bytes):
     return bytes(body)
 
 
-def _predict(models, which, body):
+async def _predict(models, which, body):
     """A request's body -> the response's."""
-    body = json_tensors.parsed(body)
+    large = len(body) > LARGE
+    body = await anyio.to_thread.run_sync(json_tensors.parsed, body) if large else json_tensors.parsed(body)
     name = body.get("signature_name", "")
     if not isinstance(name, str):
         raise Refused("INVALID_ARGUMENT", "signature_name must be a string")
     signature = models.available(*which).signature(name)
-    inputs, by_row = json_tensors.read(body, signature.specs)
-    return json_tensors.written(signature(inputs), by_row)
+    if large:
+        inputs, by_row = await anyio.to_thread.run_sync(json_tensors.read, body, signature.specs)
+    else:
+        inputs, by_row = json_tensors.read(body, signature.specs)
+    return json_tensors.written(await signature.answer(inputs), by_row)
 
 
 def _status(versions):

@@ -1,11 +1,10 @@
 """TensorFlow Serving's gRPC API: Predict, GetModelMetadata, GetModelStatus, and gRPC's health service."""
 
-import concurrent.futures
 import contextlib
 import logging
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     model_service_pb2_grpc,
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def server(models, metrics, admission, most_bytes, address):
-    """A `grpc.Server`, not started, and the port that it has.
+    """A `grpc.aio.Server` of the running event loop, not started, and the port that it has.
 
     Args:
         models, metrics, admission, most_bytes: as for `rest.application`.
@@ -31,8 +30,7 @@ def server(models, metrics, admission, most_bytes, address):
     Raises:
         OSError: when the port is taken.
     """
-    made = grpc.server(
-        concurrent.futures.ThreadPoolExecutor(admission.most, thread_name_prefix="grpc"),
+    made = grpc.aio.server(
         maximum_concurrent_rpcs=admission.most + 8,  # of which some ask for states
         options=[
             ("grpc.max_receive_message_length", most_bytes),
@@ -44,9 +42,7 @@ def server(models, metrics, admission, most_bytes, address):
         _Predictions(models, metrics, admission, most_bytes), made
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_States(models), made)
-    healthy = health.HealthServicer()
-    healthy.set("", health_pb2.HealthCheckResponse.SERVING)  # it is started when the models are loaded
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, made)
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), made)  # SERVING from the start
     try:
         port = made.add_insecure_port(address)
     except RuntimeError:
@@ -56,13 +52,13 @@ def server(models, metrics, admission, most_bytes, address):
     return made, port
 
 
-@contextlib.contextmanager
-def _answering(context):
+@contextlib.asynccontextmanager
+async def _answering(context):
     """What is refused within ends the call with its code."""
     try:
         yield
     except Refused as refused:
-        context.abort(getattr(grpc.StatusCode, refused.code), refused.message)
+        await context.abort(getattr(grpc.StatusCode, refused.code), refused.message)
 
 
 def _which(spec):
@@ -75,13 +71,17 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
     def __init__(self, models, metrics, admission, most_bytes):
         self.models, self.metrics, self.admission, self.most_bytes = models, metrics, admission, most_bytes
 
-    def Predict(self, request, context):
+    async def Predict(self, request, context):
+        async with _answering(context):
+            return await self._predicted(request)
+
+    async def _predicted(self, request):
         spec = request.model_spec
-        with _answering(context), self.metrics.measured(spec.name, "GRPC"), self.admission.entered():
+        with self.metrics.measured(spec.name, "GRPC"), self.admission.entered():
             version = self.models.available(*_which(spec))
             signature = version.signature(spec.signature_name)
             inputs = {name: protos.array(name, proto, self.most_bytes) for name, proto in request.inputs.items()}
-            outputs = signature(inputs)
+            outputs = await signature.answer(inputs)
             unknown = sorted(set(request.output_filter) - set(outputs))
             if unknown:
                 raise Refused("INVALID_ARGUMENT", f"output_filter: there is no output {', '.join(unknown)}")
@@ -93,8 +93,8 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
                     protos.tensor(value, response.outputs[name])
             return response
 
-    def GetModelMetadata(self, request, context):
-        with _answering(context):
+    async def GetModelMetadata(self, request, context):
+        async with _answering(context):
             version = self.models.available(*_which(request.model_spec))
             response = get_model_metadata_pb2.GetModelMetadataResponse()
             response.model_spec.name, response.model_spec.version.value = version.model, version.number
@@ -109,6 +109,6 @@ class _States(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, models):
         self.models = models
 
-    def GetModelStatus(self, request, context):
-        with _answering(context):
+    async def GetModelStatus(self, request, context):
+        async with _answering(context):
             return protos.model_status(self.models.versions(*_which(request.model_spec)))

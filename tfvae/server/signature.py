@@ -1,5 +1,13 @@
-"""One signature of a SavedModel, called with arrays: alone, or together with others by TensorFlow's batch scheduler."""
+"""One signature of a SavedModel, called with arrays.
 
+Requests that wait are run together. The event loop hands over what has come while others ran, in one call, as a thread
+for each request would cost more than most models; calls are put together to batches by TensorFlow's batch scheduler,
+the one of TensorFlow Serving, and as its parameters say.
+"""
+
+import asyncio
+import collections
+import concurrent.futures
 import itertools
 from typing import NamedTuple
 
@@ -16,6 +24,8 @@ CODES = {
     tf.errors.UnavailableError: "RESOURCE_EXHAUSTED",  # the scheduler's queue is full
 }
 _numbers = itertools.count()  # of queues: two of the same name would be one
+_threads = concurrent.futures.ThreadPoolExecutor(64, thread_name_prefix="signature")  # of all signatures
+ALONE = 2  # requests of a signature that run at a time, without batching
 
 
 class Batching(NamedTuple):
@@ -28,28 +38,37 @@ class Batching(NamedTuple):
     allowed_batch_sizes: tuple = ()
 
 
+class _Waiting(NamedTuple):
+    """A request: its arrays, and the future of its answer."""
+
+    arrays: list
+    future: asyncio.Future
+
+    @property
+    def rows(self):
+        return len(self.arrays[0])
+
+
 class Signature:
     """Calls a signature: name -> array gives name -> array.
-
-    Requests that come while others run are run together, as one batch, where all inputs have rows.
 
     Args:
         name: of the signature.
         function: of a loaded SavedModel.
-        batching: `Batching`, or None: each request runs alone.
+        batching: `Batching`, or None: each request runs alone. So do those of signatures whose inputs have no rows.
     """
 
     def __init__(self, name, function, batching):
         self.name, self.batching = name, batching
         self.specs = dict(sorted(function.structured_input_signature[1].items()))  # input -> tf.TensorSpec
         self.outputs = {key: spec.dtype for key, spec in sorted(function.structured_outputs.items())}
-        self.program = self._program(function)
+        self._program = self._made(function)
         rows = [bool(spec.shape.rank) and spec.shape[0] is None for spec in self.specs.values()]
         if not rows or not all(rows):
             self.batching = None
-        self.queue = str(next(_numbers))
+        self._queue, self._waiting, self._running = str(next(_numbers)), collections.deque(), 0
 
-    def _program(self, function):
+    def _made(self, function):
         specs = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in self.specs.items()]
 
         def run(*tensors):
@@ -59,33 +78,91 @@ class Signature:
         return tf.function(run, input_signature=specs, autograph=False).get_concrete_function()
 
     def __call__(self, inputs):
-        """Answers a request.
+        """Answers a request, in this thread.
 
         Raises:
             Refused: when the inputs are not those of the signature, the graph refuses them, or too many wait.
         """
-        unknown = sorted(set(inputs) - set(self.specs))
-        if unknown:
-            raise Refused("INVALID_ARGUMENT", f"there is no input {', '.join(unknown)}; {self._expected()}")
-        tensors = [self._tensor(name, inputs) for name in self.specs]
+        return self._answer(self._arrays(inputs))
+
+    async def answer(self, inputs):
+        """Answers a request, together with others where they come at the same time; raises as a call does."""
+        arrays = self._arrays(inputs)
+        if self.batching and len(self._waiting) >= self.batching.max_enqueued_batches * self.batching.max_batch_size:
+            raise Refused("RESOURCE_EXHAUSTED", f"{len(self._waiting)} requests wait for {self.name}: try again later")
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(arrays, future))
+        self._start()
+        return await future
+
+    def _start(self):
+        """Begins with what waits, where not too much is running."""
+        most = self.batching.num_batch_threads if self.batching else ALONE
+        while self._waiting and self._running < most:
+            group = self._next_group()
+            self._running += 1
+            running = asyncio.get_running_loop().run_in_executor(_threads, self._answers, group)
+            running.add_done_callback(lambda done, group=group: self._done(group, done))
+
+    def _next_group(self):
+        """Requests that are run in one call: as many of those that wait as a batch has room for, at least one."""
+        group = [self._waiting.popleft()]
+        if self.batching:
+            room = self.batching.max_batch_size - group[0].rows
+            while self._waiting and self._waiting[0].rows <= room:
+                group.append(self._waiting.popleft())
+                room -= group[-1].rows
+        return group
+
+    def _done(self, group, done):
+        self._running -= 1
+        for waiting, answer in zip(group, done.result(), strict=True):
+            if waiting.future.done():  # its client went away
+                continue
+            if isinstance(answer, Exception):
+                waiting.future.set_exception(answer)
+            else:
+                waiting.future.set_result(answer)
+        self._start()
+
+    def _answers(self, group):
+        """The answers of a group's requests, or what each is refused with."""
+        if len(group) > 1:
+            try:
+                columns = zip(*(waiting.arrays for waiting in group), strict=True)
+                together = self._answer([np.concatenate(parts) for parts in columns])
+                ends = np.cumsum([waiting.rows for waiting in group])[:-1]
+                parts = {name: np.split(value, ends) for name, value in together.items()}
+                return [{name: parts[name][i] for name in parts} for i in range(len(group))]
+            except Refused:
+                pass  # for what one of them is: each is answered by itself
+        return [self._answer_or_error(waiting.arrays) for waiting in group]
+
+    def _answer_or_error(self, arrays):
         try:
-            outputs = self._run(tensors)
+            return self._answer(arrays)
+        except Exception as error:
+            return error
+
+    def _answer(self, arrays):
+        try:
+            outputs = self._run([tf.constant(array) for array in arrays])
+            return {name: output.numpy() for name, output in zip(self.outputs, outputs, strict=True)}
         except tf.errors.OpError as error:
             raise Refused(CODES.get(type(error), "INTERNAL"), _plain(error)) from None
-        return {name: output.numpy() for name, output in zip(self.outputs, outputs, strict=True)}
 
     def _run(self, tensors):
         rows = {tensor.shape[0] for tensor in tensors if tensor.shape.rank}
         if self.batching is None or len(rows) != 1 or not 1 <= min(rows) <= self.batching.max_batch_size:
-            return self.program(*tensors)
+            return self._program(*tensors)
         try:
             return tf.raw_ops.BatchFunction(
                 in_tensors=tensors,
-                captured_tensors=self.program.captured_inputs,
-                f=self.program,
+                captured_tensors=self._program.captured_inputs,
+                f=self._program,
                 Tout=list(self.outputs.values()),
                 shared_name=f"tfvae {self.batching}",  # one scheduler: its threads wake each millisecond
-                batching_queue=self.queue,
+                batching_queue=self._queue,
                 max_batch_size=self.batching.max_batch_size,
                 batch_timeout_micros=self.batching.batch_timeout_micros,
                 max_enqueued_batches=self.batching.max_enqueued_batches,
@@ -94,10 +171,21 @@ class Signature:
                 enable_large_batch_splitting=True,
             )
         except tf.errors.InvalidArgumentError:
-            return self.program(*tensors)  # it may be another of the batch that is bad
+            return self._program(*tensors)  # it may be another of the batch that is bad
 
-    def _tensor(self, name, inputs):
-        """The input of this name as a tensor, when it fits."""
+    def _arrays(self, inputs):
+        """The inputs in the signature's order, when they are its own."""
+        unknown = sorted(set(inputs) - set(self.specs))
+        if unknown:
+            raise Refused("INVALID_ARGUMENT", f"there is no input {', '.join(unknown)}; {self._expected()}")
+        arrays = [self._array(name, inputs) for name in self.specs]
+        rows = [len(array) for array in arrays if array.ndim]
+        if self.batching and len(set(rows)) > 1:  # else the scheduler would say it, in its own words
+            named = ", ".join(f"{name} {count}" for name, count in zip(self.specs, rows, strict=True))
+            raise Refused("INVALID_ARGUMENT", f"the inputs must have the same number of rows, not {named}")
+        return arrays
+
+    def _array(self, name, inputs):
         if name not in inputs:
             raise Refused("INVALID_ARGUMENT", f"the input {name} is missing; {self._expected()}")
         spec, array = self.specs[name], np.asarray(inputs[name])
@@ -106,7 +194,7 @@ class Signature:
         if not spec.shape.is_compatible_with(array.shape):
             wanted = [-1 if size is None else size for size in spec.shape]
             raise Refused("INVALID_ARGUMENT", f"{name} must have shape {wanted}, not {list(array.shape)}")
-        return tf.constant(array)
+        return array
 
     def _expected(self):
         return f"{self.name} takes {', '.join(self.specs) or 'none'}"

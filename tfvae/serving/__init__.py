@@ -32,8 +32,8 @@ def export(vae, folder, elbo_samples=10, samples=1000, dtype="float32", jit_comp
     The first signature of each is its `serving_default` too. x is data as the model was trained on: uint8 pixels for
     the preprocessors of tfvae, else float32. Of pixels each signature has two further forms: `encode_float` takes x
     float32 in [0, 1], and `encode_image` takes image_bytes `[B]`, PNG or JPEG files. seed is int32 `[B, 2]`, one for
-    each example; the same seed gives the same numbers, whatever else is in the batch. The mean and stddev of a posterior
-    that has no closed ones are estimates; those of the others are exact.
+    each example; the same seed gives the same numbers, whatever else is in the batch. The mean and stddev of a
+    posterior that has no closed ones are estimates; those of the others are exact.
 
     All signatures of a conditional VAE take `condition` `[B, k]` float32 too, and in a further form, `encode_label`,
     label int32 `[B]` in its place. Inputs are checked in the graph: shape, finite numbers, range.
