@@ -46,7 +46,9 @@ def test_results_do_not_depend_on_the_size_of_batches():
 
 def test_samples_in_chunks_are_all_counted(monkeypatch):
     vae, x, exact = widened()
-    monkeypatch.setattr(evaluation, "NUMBERS_AT_ONCE", 3 * 30 * 4)  # three samples at once: 6667 chunks, and one more
+    monkeypatch.setattr(
+        evaluation.evidence, "NUMBERS_AT_ONCE", 3 * 30 * 4
+    )  # three samples at once: 6667 chunks, and one more
     assert evaluation.log_marginal(vae, x, 20_000).mean == pytest.approx(exact.mean(), abs=0.02)
 
 
