@@ -7,7 +7,7 @@ from tests import models
 from tfvae import config
 
 ROOT = pathlib.Path(__file__).parent.parent
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CONFIGS = sorted([*(ROOT / "configs").glob("*.yaml"), *(ROOT / "configs" / "reproduce").glob("*.yaml")])
 DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 SMOKE = ROOT / "configs" / "smoke.yaml"
 

@@ -1,0 +1,103 @@
+"""Trains and evaluates the cells of the IWAE paper's table, and tabulates them: `python -m benchmarks.reproduce RUNS`.
+
+Each cell of configs/reproduce is a run folder, RUNS/CELL-SEED, which goes on where it was stopped: so the table may be
+filled in several sittings. See docs/results.md.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import time
+
+from tfvae import training
+
+CONFIGS = pathlib.Path(__file__).parent.parent / "configs" / "reproduce"
+CELLS = {  # the cell's yaml: (what it is, seeds, test log p(x) of the paper, what is aimed at), nats
+    "elbo_1": ("1 layer, ELBO, k = 1", 3, -86.76, -87.0),
+    "elbo_5": ("1 layer, ELBO, k = 5", 1, -86.47, None),
+    "iwae_5": ("1 layer, IWAE, k = 5", 1, -85.54, -85.6),
+    "iwae_50": ("1 layer, IWAE, k = 50", 1, -84.78, -85.0),
+    "two_layers_elbo_1": ("2 layers, ELBO, k = 1", 1, -85.33, -85.6),
+    "two_layers_iwae_5": ("2 layers, IWAE, k = 5", 1, -83.89, -84.1),
+    "vampprior": ("1 layer, VampPrior, 500 pseudo-inputs", 1, None, None),
+}
+COMMITS = "commits.json"  # in a run folder: those of the sittings that trained it
+
+__all__ = ["main"]
+
+
+def main():
+    """Trains what is missing, evaluates what is trained, and prints the table."""
+    parser = argparse.ArgumentParser("python -m benchmarks.reproduce", description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=pathlib.Path, help="folder of the run folders, made or gone on with")
+    parser.add_argument("--cells", default=",".join(CELLS), help=f"some of {','.join(CELLS)}")
+    parser.add_argument("--seeds", type=int, help="of each cell, in place of the table's")
+    parser.add_argument("--data", help="folder of MNIST's original files; else TFDS downloads them")
+    parser.add_argument("--set", action="append", default=[], metavar="a.b.c=value", help="of every cell; repeatable")
+    parser.add_argument("--samples", type=int, default=5000, help="importance samples per image")
+    parser.add_argument("--only-table", action="store_true", help="train nothing")
+    options = parser.parse_args()
+    options.runs.mkdir(parents=True, exist_ok=True)
+    for cell in options.cells.split(","):
+        for seed in range(options.seeds or CELLS[cell][1]):
+            run = options.runs / f"{cell}-{seed}"
+            if not options.only_table:
+                _train(CONFIGS / f"{cell}.yaml", run, seed, options)
+                _evaluate(run, options.samples)
+    print(_table(options.runs))
+
+
+def _train(config, run, seed, options):
+    """Trains a cell to its end, unless it is there."""
+    if (run / "model.keras").is_file():
+        return
+    more = [f"seed={seed}", *([f"data.manual_dir={options.data}"] if options.data else []), *options.set]
+    _note_sitting(run)
+    print(f"{run.name}: training", flush=True)
+    start = time.perf_counter()
+    training.train(config, run, more, resume=True)
+    print(f"{run.name}: {(time.perf_counter() - start) / 60:.1f} minutes in this sitting", flush=True)
+
+
+def _note_sitting(run):
+    """Remembers the commit of each sitting, in order."""
+    run.mkdir(exist_ok=True)
+    commits = json.loads((run / COMMITS).read_text()) if (run / COMMITS).is_file() else []
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=CONFIGS)
+    training.write_json(run / COMMITS, list(dict.fromkeys([*commits, done.stdout.strip() or "unknown"])))
+
+
+def _evaluate(run, samples):
+    """Evaluates on all 10,000 test images, unless that is done."""
+    path = run / "evaluation.json"
+    if path.is_file() and json.loads(path.read_text())["log_marginal_samples"] == samples:
+        return
+    print(f"{run.name}: evaluating", flush=True)
+    training.evaluate(run, "test", samples)
+
+
+def _table(runs):
+    """Markdown: a row for each run that is trained and evaluated."""
+    lines = [
+        "| cell | seed | paper | log p(x) | ELBO | active units | epochs | minutes | commit |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    for cell, (title, _, paper, _) in CELLS.items():
+        for run in sorted(runs.glob(f"{cell}-[0-9]*")):
+            if (run / "evaluation.json").is_file():
+                lines.append(_row(run, title, paper))
+    return "\n".join(lines)
+
+
+def _row(run, title, paper):
+    found, record = (json.loads((run / f"{name}.json").read_text()) for name in ("evaluation", "run"))
+    epochs = (run / "history.csv").read_text().count("\n") - 1
+    values = [f"{found[name]['mean']:.2f} ± {found[name]['standard_error']:.2f}" for name in ("log_marginal", "elbo")]
+    units = f"{found['active_units']} of {found['latent_units']}"
+    cells = [title, run.name.rsplit("-", 1)[1], paper or "", *values, units, epochs, round(record["seconds"] / 60)]
+    return "| " + " | ".join(map(str, [*cells, " ".join(json.loads((run / COMMITS).read_text()))])) + " |"
+
+
+if __name__ == "__main__":
+    main()
