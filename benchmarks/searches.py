@@ -14,8 +14,9 @@ import threading
 
 import psutil
 
-from tfvae import cli, tuning, workers
+from tfvae import cli, config, tuning, workers
 
+RATE = "optimizer.Adam.learning_rate"
 CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "tune" / "digits.yaml"
 
 __all__ = ["main"]
@@ -26,6 +27,7 @@ def main():
     parser = argparse.ArgumentParser("python -m benchmarks.searches", description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=9, help="of a trial that is trained in full")
     parser.add_argument("--batch-size", type=int, default=25, help="of training: how many steps an epoch has")
+    parser.add_argument("--rate", type=float, help="fix the learning rate, in place of searching it too")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--memory", type=int, metavar="TRIALS", help="measure memory over so many short trials instead")
     options = parser.parse_args()
@@ -39,20 +41,25 @@ def main():
 
 
 def _row(seed, options, folder):
-    epochs, fixed = options.epochs, {"optimizer": {"Adam": None}, "seed": seed, "data.batch_size": options.batch_size}
+    epochs, space = options.epochs, config.keys(CONFIG, base=False)["space"]
+    fixed = {"optimizer": {"Adam": None}, "seed": seed, "data.batch_size": options.batch_size}
+    if options.rate:
+        space.pop(RATE)
+        fixed["optimizer"] = {"Adam": {"learning_rate": options.rate}}
     tuner = {"Hyperband": {"max_epochs": epochs, "factor": 3}}
-    hyperband = _searched(folder / f"hyperband-{seed}", tuner, fixed)  # it says how many epochs
+    hyperband = _searched(folder / f"hyperband-{seed}", tuner, fixed, space)  # it says how many epochs
     spent = _spent(folder / f"hyperband-{seed}")
     tuner = {"RandomSearch": {"max_trials": max(1, spent // epochs)}}
-    random = _searched(folder / f"random-{seed}", tuner, fixed | {"fit.epochs": epochs})
+    random = _searched(folder / f"random-{seed}", tuner, fixed | {"fit.epochs": epochs}, space)
     cells = [seed, len(hyperband), spent, f"{max(hyperband):.2f}"]
     cells += [len(random), _spent(folder / f"random-{seed}"), f"{max(random):.2f}"]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def _searched(folder, tuner, fixed):
+def _searched(folder, tuner, fixed, space):
     """The objectives of a search's completed trials."""
-    workers.renewed(_trials, CONFIG, folder, [f"tuner={json.dumps(tuner)}", f"set={json.dumps(fixed)}"])
+    more = {"tuner": tuner, "set": fixed, "space": space}
+    workers.renewed(_trials, CONFIG, folder, [f"{key}={json.dumps(value)}" for key, value in more.items()])
     with open(folder / "trials.csv", newline="") as file:
         return [float(row["score"]) for row in csv.DictReader(file) if row["score"]]
 
@@ -85,7 +92,8 @@ def _memory(folder, trials):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    _searched(folder, {"RandomSearch": {"max_trials": trials}}, {"fit.epochs": 1})
+    space = config.keys(CONFIG, base=False)["space"]
+    _searched(folder, {"RandomSearch": {"max_trials": trials}}, {"fit.epochs": 1}, space)
     ended.set()
     watcher.join()
     print("MB in each trial:", " ".join(f"{megabytes:.0f}" for megabytes in held[:trials]))

@@ -82,7 +82,7 @@ def by_rest(port, servable):
             for row in zip(*(value.tolist() for value in inputs.values()), strict=True)
         ]
         url = f"http://127.0.0.1:{port}/v1/models/{servable}:predict"
-        answer = requests.post(url, json={"signature_name": signature, "instances": rows}, timeout=60)
+        answer = requests.post(url, json={"signature_name": signature, "instances": rows}, timeout=300)
         assert answer.ok, answer.text
         predictions = answer.json()["predictions"]
         if isinstance(predictions[0], dict):
@@ -103,7 +103,7 @@ def by_grpc(port, servable):
         request.model_spec.name, request.model_spec.signature_name = servable, signature
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return {name: tf.make_ndarray(t) for name, t in stub.Predict(request, timeout=60).outputs.items()}
+        return {name: tf.make_ndarray(t) for name, t in stub.Predict(request, timeout=300).outputs.items()}
 
     return call
 
@@ -124,11 +124,13 @@ def server(models):
     """`tfvae serve`: the ports of REST and gRPC."""
     command = [sys.executable, "-m", "tfvae.cli", "serve", str(models), "--rest-port", "0", "--grpc-port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parent.parent)
-    line = process.stdout.readline()
-    assert line.startswith("serving "), line
-    yield line.split("http://127.0.0.1:")[1].split()[0], line.split(":")[-1].split()[0]
-    process.terminate()
-    assert process.wait(60) == 0
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("serving "), line
+        yield line.split("http://127.0.0.1:")[1].split()[0], line.split(":")[-1].split()[0]
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
 
 
 def main(models):

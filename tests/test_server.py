@@ -450,6 +450,9 @@ def test_tensorflow_model_server_is_started_with_the_same_options(models, tmp_pa
 def test_numbers_that_json_has_not_are_written_as_tensorflow_serving_does():
     written = json_tensors.written({"elbo": np.array([-np.inf, np.nan, 1.5], np.float32)}, by_row=True)
     assert written == b'{"predictions": [-Infinity, NaN, 1.5]}'
+    outputs = {"elbo": np.array([-np.inf, 1.5], np.float32), "kl": np.array([np.inf, 2.0], np.float32)}
+    written = json_tensors.written(outputs, by_row=True)
+    assert written == b'{"predictions": [{"elbo": -Infinity, "kl": Infinity}, {"elbo": 1.5, "kl": 2.0}]}'
     written = json_tensors.written({"image_bytes": np.array([b"hi"], object), "n": np.array([1])}, by_row=False)
     assert json.loads(written) == {"outputs": {"image_bytes": [{"b64": "aGk="}], "n": [1]}}
 

@@ -123,12 +123,14 @@ def written(outputs, by_row):
     """
     if by_row and len({array.shape[:1] for array in outputs.values()}) != 1:
         raise Refused("INVALID_ARGUMENT", "the outputs have no rows in common: ask by column")
+    finite = all(np.isfinite(array).all() for array in outputs.values() if array.dtype.kind == "f")
     values = {name: _plain(name, array) for name, array in outputs.items()}
     if not by_row:
-        return _dumped({"outputs": values if len(values) > 1 else next(iter(values.values()))})
+        return _dumped({"outputs": values if len(values) > 1 else next(iter(values.values()))}, finite)
     if len(values) == 1:
-        return _dumped({"predictions": next(iter(values.values()))})
-    return _dumped({"predictions": [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]})
+        return _dumped({"predictions": next(iter(values.values()))}, finite)
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    return _dumped({"predictions": rows}, finite)
 
 
 def _plain(name, array):
@@ -139,17 +141,8 @@ def _plain(name, array):
     return np.ascontiguousarray(array)
 
 
-def _dumped(content):
+def _dumped(content, finite):
     """JSON; numbers that JSON has not as TensorFlow Serving writes them, NaN and Infinity."""
-    arrays = []
-
-    def collect(value):
-        for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
-            collect(item)
-        if isinstance(value, np.ndarray):
-            arrays.append(value)
-
-    collect(content)
-    if all(np.isfinite(array).all() for array in arrays if array.dtype.kind == "f"):
+    if finite:
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     return json.dumps(content, default=lambda array: array.tolist()).encode()

@@ -13,9 +13,8 @@ import tensorflow as tf
 from tfvae import evaluation, objectives
 from tfvae.serving import inputs
 
-__all__ = ["SERVABLES", "Signature", "of"]
+__all__ = ["Signature", "of"]
 
-SERVABLES = ("encoder", "decoder", "scorer")
 SEED = inputs.Form("", tf.TensorSpec([None, 2], tf.int32, "seed"), lambda seed: seed)
 
 
