@@ -1,8 +1,15 @@
-import keras
-import pytest
+import pathlib
 
-from tests.models import small_images, small_vae
-from tfvae import callbacks
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import members
+from tests.models import dataset, linear_gaussian, small_images, small_vae, weights
+from tfvae import callbacks, config, execution, figures, random, training
+
+SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 
 
 def ended(vae, folder, *values):
@@ -44,3 +51,158 @@ def test_where_no_checkpoint_is_whole_there_is_none(tmp_path):
 def test_a_value_that_is_not_logged_is_named(tmp_path):
     with pytest.raises(ValueError, match="no value 'val_elbo' is logged"):
         small_vae().fit(small_images(), callbacks=[callbacks.Checkpoints(tmp_path)], verbose=0)
+
+
+def deaf():
+    """A VAE whose decoder ignores z."""
+    z = keras.Input([members.LATENT])
+    features = keras.layers.Dense(4)(keras.layers.Rescaling(0.0)(z))
+    return small_vae(keras.optimizers.Adam(0.05), decoder=keras.Model(z, features))
+
+
+def healthy(learning_rate=0.0):
+    """A linear model with its exact posterior, and data drawn from it."""
+    vae, x, _ = linear_gaussian()
+    vae.compile(keras.optimizers.SGD(learning_rate), jit_compile=False)
+    return vae, x
+
+
+def test_collapse_is_named_once_where_the_decoder_ignores_z(capsys):
+    vae, images = deaf(), small_images()
+    vae.fit(images, epochs=41, callbacks=[callbacks.Watch(every=20, patience=2, data=images)], verbose=0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("posterior collapse: after epoch 21 ") and "0 of 3 latent units" in line
+    for remedy in ("warm-up", "free bits", "lower beta", "less powerful decoder"):
+        assert remedy in line
+
+
+def test_a_healthy_vae_is_watched_in_silence(capsys, tmp_path):
+    vae, x = healthy()
+    logs = vae.fit(x, epochs=3, callbacks=[callbacks.Watch(patience=1, data=x, folder=tmp_path)], verbose=0).history
+    assert capsys.readouterr().err == ""
+    assert logs["active_units"] == [2.0] * 3 and logs["nonfinite_gradients"] == [0.0] * 3
+    assert logs["gradient_norm"][0] == logs["gradient_norm"][2] > 0  # the same weights, the same noise
+    (file,) = (tmp_path / "tensorboard" / "watch").iterdir()
+    tags = {value.tag for event in tf.compat.v1.train.summary_iterator(str(file)) for value in event.summary.value}
+    assert tags == {"kl_per_unit", "kl_per_unit/00", "kl_per_unit/01"}
+
+
+def test_the_norm_is_that_of_the_gradient():
+    vae, x = healthy()
+    watch = callbacks.Watch(data=x)
+    vae.fit(x, callbacks=[watch], verbose=0)
+    _, gradients = vae.gradients(x, random.seed(vae.seed, random.Stream.EVALUATION), tf.constant(len(x)))
+    norm = np.sqrt(sum(float(tf.reduce_sum(tf.convert_to_tensor(g) ** 2)) for g in gradients))
+    np.testing.assert_allclose(watch.gradient_norm, norm, rtol=1e-5)
+
+
+def test_gradients_that_are_not_finite_are_counted():
+    vae, x = healthy()
+    vae.likelihood.set_weights([np.full_like(w, np.nan) for w in vae.likelihood.get_weights()])
+    watch = callbacks.Watch(data=x)
+    vae.fit(x, callbacks=[watch], verbose=0)
+    assert watch.nonfinite_gradients > 0 and not np.isfinite(watch.gradient_norm)
+
+
+def normalised(seed=0):
+    """Has moving averages, which a gradient in training mode would move."""
+    keras.utils.set_random_seed(seed)
+    x = keras.Input(members.IMAGE)
+    hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8)(keras.layers.Flatten()(x)))
+    return small_vae(encoder=keras.Model(x, hidden))
+
+
+def test_watching_changes_nothing_that_is_trained():
+    images, trained = small_images(), []
+    for watching in ([], [callbacks.Watch(data=images)]):
+        vae = normalised()
+        vae.fit(images, epochs=2, batch_size=5, callbacks=watching, verbose=0)
+        trained.append(weights(vae))
+    np.testing.assert_array_equal(*trained)
+
+
+def test_between_looks_the_last_values_are_repeated():
+    vae, x = healthy(1e-3)
+    norms = vae.fit(x, epochs=4, callbacks=[callbacks.Watch(every=3, data=x)], verbose=0).history["gradient_norm"]
+    assert norms[0] == norms[1] == norms[2] != norms[3]
+
+
+def test_steps_stay_fused(tmp_path):
+    vae, images = small_vae(), small_images()
+    looking = [callbacks.Watch(data=images), callbacks.Pictures(data=images, folder=tmp_path)]
+    assert execution.steps_to_fuse(vae, images, 5, {"callbacks": looking}) > 1
+
+
+def test_two_replicas_are_watched(two_replicas):
+    with two_replicas.scope():
+        vae = small_vae()
+    images = small_images()
+    watch = callbacks.Watch(data=images)
+    vae.fit(dataset(images, 10), callbacks=[watch], verbose=0)
+    alone = small_vae()
+    alone.set_weights(vae.get_weights())
+    seen = callbacks.Watch(data=images)
+    alone.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    alone.fit(images, callbacks=[seen], verbose=0)
+    assert watch.active_units == seen.active_units
+    np.testing.assert_allclose(watch.gradient_norm, seen.gradient_norm, rtol=1e-4)
+
+
+def test_pictures_are_kept_each_few_epochs(tmp_path):
+    vae, images = small_vae(), small_images()
+    pictures = callbacks.Pictures(every=2, data=images, folder=tmp_path)
+    vae.fit(images, epochs=5, callbacks=[pictures], verbose=0)
+    kept = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert kept == [f"epoch_000{n}.png" for n in (1, 2, 4, 5)]
+    (file,) = (tmp_path / "tensorboard" / "pictures").iterdir()
+    steps = [event.step for event in tf.compat.v1.train.summary_iterator(str(file)) if event.summary.value]
+    assert steps == [0, 1, 3, 4]
+
+
+def test_pictures_of_vectors_are_none(tmp_path, capsys):
+    vae, x = healthy()
+    vae.fit(x, callbacks=[callbacks.Pictures(data=x, folder=tmp_path)], verbose=0)
+    assert "Pictures draws nothing: x has shape (4,)" in capsys.readouterr().err
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_without_data_or_folder_they_say_what_to_do(tmp_path):
+    vae, images = small_vae(), small_images()
+    with pytest.raises(ValueError, match=r"make it as Watch\(data=x\)"):
+        vae.fit(images, callbacks=[callbacks.Watch()], verbose=0)
+    with pytest.raises(ValueError, match="Pictures has no folder"):
+        vae.fit(images, callbacks=[callbacks.Pictures(data=images)], verbose=0)
+    with pytest.raises(ValueError, match="patience must be 1 or more"):
+        callbacks.Watch(patience=0)
+
+
+LOOKING = ("data.train=train[:100]", "fit.epochs=3", "fit.callbacks=[{Watch: {every: 2}}, {Pictures: {every: 1}}]")
+
+
+def test_a_run_that_goes_on_keeps_pictures_and_logs(tmp_path, monkeypatch):
+    run, real = tmp_path / "run", callbacks.Checkpoints._save
+
+    def ended(self, epoch, step):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        real(self, epoch, step)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(callbacks.Checkpoints, "_save", ended)
+        training.train(SMOKE, run, LOOKING)
+    (run / "pictures" / "epoch_0003.png").unlink()
+    before = (run / "pictures" / "epoch_0001.png").stat().st_mtime_ns
+    training.train(SMOKE, run, LOOKING, resume=True)
+    assert sorted(path.name for path in (run / "pictures").iterdir()) == [f"epoch_000{n}.png" for n in (1, 2, 3)]
+    assert (run / "pictures" / "epoch_0001.png").stat().st_mtime_ns == before
+    logged = figures.history(run / "history.csv")
+    assert np.isfinite(logged["gradient_norm"]).all() and len(logged["active_units"]) == 3
+    assert logged["gradient_norm"][0] == logged["gradient_norm"][1]
+
+
+def test_a_yaml_names_them_and_a_mistake_is_a_config_error():
+    experiment = config.read(SMOKE, LOOKING)
+    watch, pictures = config.callbacks(experiment)
+    assert (type(watch), watch.every, type(pictures)) == (callbacks.Watch, 2, callbacks.Pictures)
+    with pytest.raises(config.ConfigError, match=r"fit.callbacks\[0\].Pictures: every must be 1 or more"):
+        config.read(SMOKE, ["fit.callbacks=[{Pictures: {every: 0}}]"])

@@ -61,9 +61,40 @@ def test_evaluate_takes_other_splits(run):
     assert json.loads((run / "evaluation.json").read_text())["examples"] == 30
 
 
-def test_plot_draws_its_figures(run):
+def test_plot_draws_what_the_run_can_have_and_says_what_not(run, capsys):
     assert cli.main(["plot", str(run)]) == 0
-    assert sorted(os.listdir(run / "figures")) == ["interpolations.png", "reconstructions.png", "samples.png"]
+    names = "interpolations latent_space learning_curves reconstructions samples traversals units"
+    assert sorted(os.listdir(run / "figures")) == [f"{name}.png" for name in names.split()]
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("left out: manifold (the latent size is 4, and a plane shows 2); training.gif (it takes 2")
+    assert len(others) == 7 and all(line.startswith("written: ") for line in others)
+
+
+def test_a_run_with_pictures_has_a_gif_and_one_of_two_units_a_manifold(tmp_path, capsys):
+    more = ["data.train=train[:100]", "latent_size=2", "fit.callbacks=[{Watch: }, {Pictures: {every: 1}}]"]
+    assert cli.main(["train", SMOKE, str(tmp_path / "run"), *(w for key in more for w in ("--set", key))]) == 0
+    capsys.readouterr()
+    assert cli.main(["plot", str(tmp_path / "run")]) == 0
+    assert "left out" not in capsys.readouterr().out
+    assert {"manifold.png", "training.gif"} < set(os.listdir(tmp_path / "run" / "figures"))
+
+
+def test_plot_of_vectors_leaves_images_and_labels_out(tmp_path, capsys):
+    arrays = {split: np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32) for split in ("train", "test")}
+    np.savez(tmp_path / "table.npz", **arrays)
+    keys = [
+        f"data={{name: {tmp_path / 'table.npz'}, batch_size: 20}}",
+        "preprocessor=null",
+        "likelihood={Normal: }",
+        "fit.callbacks=[{Watch: }, {Pictures: }]",
+    ]
+    assert cli.main(["train", SMOKE, str(tmp_path / "run"), *(w for key in keys for w in ("--set", key))]) == 0
+    assert "Pictures draws nothing: x has shape (5,)" in capsys.readouterr().err
+    assert cli.main(["plot", str(tmp_path / "run")]) == 0
+    assert sorted(os.listdir(tmp_path / "run" / "figures")) == ["learning_curves.png", "units.png"]
+    said = capsys.readouterr().out.splitlines()[0]
+    assert "reconstructions, samples, interpolations, traversals, manifold (x has shape (5,), which is no image" in said
+    assert "latent_space (" in said and "has no labels" in said
 
 
 def test_export_makes_three_servables(run, tmp_path, capsys):

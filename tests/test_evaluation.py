@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests import members
 from tests.models import dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import evaluation
 
@@ -74,3 +75,33 @@ def test_programs_are_kept_and_see_new_weights():
     vae.set_weights([0.5 * w for w in vae.get_weights()])
     second = evaluation.log_marginal(vae, images, samples=5).values
     assert list(vae.programs.values()) == [program] and not np.allclose(first, second)
+
+
+def test_effective_samples_tell_good_posteriors_from_bad():
+    vae, x, _ = linear_gaussian()
+    exact = evaluation.log_marginal(vae, x, samples=200)
+    np.testing.assert_allclose(exact.effective_samples, 200, rtol=1e-3)
+    np.testing.assert_allclose(exact.errors, 0.0, atol=1e-3)
+    vae, x, truth = widened()
+    found = evaluation.log_marginal(vae, x, samples=200)
+    assert np.all(found.effective_samples < 195) and np.all(found.effective_samples >= 1)
+    off = (found.values - truth) / found.errors  # about standard normal
+    assert abs(off.mean()) < 4 / np.sqrt(len(off)) and 0.6 < off.std() < 1.5
+    assert np.isnan(evaluation.log_marginal(vae, x, samples=1).errors).all()
+
+
+def test_too_few_effective_samples_are_said():
+    vae, x, _ = linear_gaussian()
+    kernel, bias = vae.posterior.get_weights()
+    vae.posterior.set_weights([kernel, bias + [3.0, -3.0, 0.0, 0.0]])  # far off
+    with pytest.warns(RuntimeWarning, match=r"of 1000 samples are effective.*take more samples, or use .*annealed"):
+        found = evaluation.log_marginal(vae, x, samples=1000)
+    assert np.median(found.effective_samples) < 10
+    evaluation.log_marginal(vae, x, samples=100)  # a quick look: no warning, which would be an error
+
+
+def test_a_point_has_no_effective_samples_and_no_warning():
+    vae = small_vae(posterior=members.POSTERIORS["Deterministic"]())
+    found = evaluation.log_marginal(vae, small_images(3), samples=1000)
+    assert np.all(found.values == -np.inf) and np.all(found.effective_samples == 0) and np.all(found.errors == np.inf)
+    assert found.mean == -np.inf and str(found).startswith("-inf")

@@ -136,10 +136,10 @@ def evaluate(options):
 
 
 def plot(options):
-    """Draw reconstructions, samples and interpolations to RUN/figures/*.png."""
+    """Draw all figures that the run can have (images, latent space, units, learning curves) to RUN/figures."""
     from tfvae import training
 
-    for path in training.plot(options.run):
+    for path in training.plot(options.run, report=print):
         print(f"written: {path}")
 
 

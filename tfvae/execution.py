@@ -140,7 +140,7 @@ def _batches(vae, x, y, batch_size, shuffle, fused):
     strategy = vae.distribute_strategy
     several = replicas.several(strategy)
     if hasattr(x, "shape"):
-        seed = vae.seed + int(vae.optimizer.iterations)  # a second call has an order of its own
+        seed = vae.seed + int(vae.optimizer.iterations.numpy())  # a second call has an order of its own
         x = data.held([x] if y is None else [x, y], batch_size, shuffle, seed)
     if not isinstance(x, tf.data.Dataset):
         if several:

@@ -1,12 +1,13 @@
 """Run folders: `train` makes one; `evaluate`, `plot` and `export` need nothing else.
 
 RUN/config.yaml (resolved), run.json (versions, seed, times), checkpoints/, model.keras (the best epoch), history.csv,
-tensorboard/, evaluation.json, figures/.
+tensorboard/, evaluation.json, figures/; pictures/ where `Pictures` is among the callbacks.
 """
 
 import contextlib
 import csv
 import datetime
+import functools
 import importlib.metadata
 import json
 import math
@@ -32,6 +33,8 @@ __all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train",
 
 PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
 ELBO_SAMPLES = 10  # per example, in `evaluate`
+MOST_COLUMNS = 10  # conditions that the figure of samples shows
+MOST_PLOTTED = 5000  # examples that figures of the latent space show
 
 
 def train(config_path, run, overrides=(), resume=False):
@@ -76,7 +79,7 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
         vae.adapt(train_data)
     with alone(run) if _is_chief() else contextlib.nullcontext():
         record = _start_record(run, experiment, vae, first, saved) if _is_chief() else None
-        checkpoints = _fitted(vae, run, experiment, train_data, validation_data, position, saved, verbose)
+        checkpoints = _fitted(vae, run, experiment, train_data, validation_data, first, position, saved, verbose)
         if checkpoints.best_epoch is None:
             raise ArithmeticError(
                 f"no epoch had a finite {checkpoints.monitor}, see {run / 'history.csv'}: try a smaller learning rate"
@@ -87,10 +90,13 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
         return load(run)[0]
 
 
-def _fitted(vae, run, experiment, train_data, validation_data, position, saved, verbose):
-    """Trains, from the start or from what was saved; returns the `Checkpoints`."""
+def _fitted(vae, run, experiment, train_data, validation_data, first, position, saved, verbose):
+    """Trains, from the start or from what was saved; returns the `Checkpoints`. `first` is the first batch."""
     monitor = vae.objective.monitor if validation_data is None else f"val_{vae.objective.monitor}"
     others = config.callbacks(experiment)
+    for callback in others:
+        if hasattr(callback, "in_run"):  # it looks at data, and writes
+            callback.in_run(run, first, validation_data)
     checkpoints = callbacks.Checkpoints(run / "checkpoints", monitor, position, others, saved)
     writers = []
     if _is_chief():
@@ -243,32 +249,86 @@ def evaluate(run, split="test", samples=5000):
     return result
 
 
-def plot(run):
-    """Draws a run's figures on test examples: `figures/*.png`; returns their paths."""
-    vae, experiment = load(run)
-    data = config.evaluation_data(experiment, "test")
+def plot(run, report=None):
+    """Draws the figures that a run can have, of test examples and of its history, to `figures/`; returns their paths.
+
+    Args:
+        run: folder of a finished run.
+        report: function, which is given a line that says what was left out, and why; nothing where nothing was.
+    """
+    run = pathlib.Path(run)
+    paths, reasons = [], {}
+    for name, draw in _drawings(run, *load(run)).items():
+        try:
+            figure = draw()
+            paths.append(figures.write(figure, run / "figures" / f"{name}.png"))
+        except figures.NotApplicable as reason:
+            reasons.setdefault(str(reason), []).append(name)
+    try:
+        pictures = sorted((run / "pictures").glob("epoch_*.png"))
+        paths.append(figures.animation(pictures, run / "figures" / "training.gif"))
+    except figures.NotApplicable as reason:
+        reasons[str(reason)] = ["training.gif"]
+    if reasons and report is not None:
+        report("left out: " + "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items()))
+    return paths
+
+
+def _drawings(run, vae, experiment):
+    """{name: function -> figure} of all figures; a function raises NotApplicable where there is none."""
+    data = config.evaluation_data(experiment, "test").unbatch().batch(100).take(MOST_PLOTTED // 100)
     examples = next(iter(data.unbatch().batch(40)))
     _, condition = vae.split(examples)
-    half = min(8, len(tf.nest.flatten(examples)[0]) // 2)
-    first, second = (tf.nest.map_structure(lambda e, s=s: e[s : s + half], examples) for s in (0, half))
-    drawn = {
-        "reconstructions": figures.reconstructions(vae, examples),
-        "samples": figures.samples(vae, condition=None if condition is None else _some(condition.numpy(), 8)),
-        "interpolations": figures.interpolations(vae, first, second),
+    half = min(5, len(tf.nest.flatten(examples)[0]) // 2)
+    example, first, second = (
+        tf.nest.map_structure(lambda e, s=s: e[s], examples) for s in (slice(1), slice(half), slice(half, 2 * half))
+    )
+    units = functools.cache(lambda: figures.units(vae, data))
+    given = None if condition is None else condition[:1]
+    columns = None
+    if condition is not None:
+        columns = _some(np.concatenate([vae.split(batch)[1].numpy() for batch in data]), MOST_COLUMNS)
+    return {
+        "reconstructions": lambda: figures.reconstructions(vae, examples),
+        "samples": lambda: figures.samples(vae, 8, 8 if columns is None else len(columns), columns),
+        "interpolations": lambda: figures.interpolations(vae, first, second),
+        "traversals": lambda: figures.traversals(vae, example, units()),
+        "manifold": lambda: figures.manifold(vae, units(), given),
+        "latent_space": lambda: figures.latent_space(units(), _labels(experiment, len(units().centers))),
+        "units": lambda: figures.unit_costs(units()),
+        "learning_curves": lambda: _learning_curves(run, vae),
     }
-    folder = pathlib.Path(run) / "figures"
-    folder.mkdir(exist_ok=True)
-    for name, figure in drawn.items():
-        partial = folder / f".partial-{name}.png"
-        figure.savefig(partial)
-        os.replace(partial, folder / f"{name}.png")
-    return [folder / f"{name}.png" for name in drawn]
 
 
-def _some(conditions, count):
-    """`count` rows of conditions [N, k], as different as there are."""
-    distinct = np.unique(conditions, axis=0)[::-1]  # of one-hot vectors, the first class first
-    return distinct[np.arange(count) % len(distinct)]
+def _labels(experiment, count):
+    """Classes `[count]` of the first test examples, whether or not the VAE is conditional.
+
+    Raises:
+        NotApplicable: when the data has none.
+    """
+    data_set = experiment.data["name"]
+    labelled = experiment._replace(data={**experiment.data, "condition": "label"})
+    try:
+        pairs = config.evaluation_data(labelled, "test")
+    except (ValueError, OSError):
+        raise figures.NotApplicable(f"{data_set} has no labels") from None
+    found = np.concatenate([label.numpy() for _, label in pairs.unbatch().batch(1000).take(-(-count // 1000))])[:count]
+    if found.shape[-1] < 2 or not np.all(found.sum(axis=-1) == 1):
+        raise figures.NotApplicable(f"the labels of {data_set} are no classes")
+    return found.argmax(axis=-1)
+
+
+def _learning_curves(run, vae):
+    if not (run / "history.csv").is_file():
+        raise figures.NotApplicable("the run has no history.csv")
+    best = json.loads((run / "run.json").read_text())["best_epoch"]
+    steps = int(vae.optimizer.iterations) / best  # of an epoch; the model is that of the best
+    return figures.learning_curves(figures.history(run / "history.csv"), vae.objective, steps, best)
+
+
+def _some(conditions, most):
+    """Rows of conditions [N, k], each once, at most so many."""
+    return np.unique(conditions, axis=0)[::-1][:most]  # of one-hot vectors, the first class first
 
 
 def export(run, models, **settings):

@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from tfvae import data as data_module
 from tfvae import likelihoods, model, networks, objectives, posteriors, preprocessing, priors, replicas
+from tfvae.callbacks import watch
 from tfvae.config import schema
 from tfvae.config.schema import ConfigError
 
@@ -74,7 +75,8 @@ class Compile(typing.NamedTuple):
 
 
 class Fit(typing.NamedTuple):
-    """The key `fit`: as for `keras.Model.fit`; callbacks by their names in `keras.callbacks`."""
+    """The key `fit`: as for `keras.Model.fit`; callbacks by their names in `keras.callbacks`, or
+    `Watch` and `Pictures` of `tfvae.callbacks`."""
 
     epochs: int = 1
     steps_per_epoch: int | None = None
@@ -293,9 +295,9 @@ def _optimizer(spec):
 
 
 def callbacks(experiment):
-    """The Keras callbacks that the experiment names."""
+    """The callbacks that the experiment names: Keras', and those of `tfvae.callbacks.watch`."""
     named = schema.arguments(Fit, experiment.fit, "fit").callbacks
-    return [schema.make((keras.callbacks,), spec, f"fit.callbacks[{index}]") for index, spec in enumerate(named)]
+    return [schema.make((keras.callbacks, watch), spec, f"fit.callbacks[{index}]") for index, spec in enumerate(named)]
 
 
 def fit_arguments(experiment):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfvae import digits  # makes its builder known to TFDS
+from tfvae import digits, shapes  # makes their builders known to TFDS
 
 __all__ = ["find"]
 
@@ -241,7 +241,7 @@ def _prepared(name, data_dir, manual_dir):
     if builder.data_path.exists():
         return builder
     config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
-    if name == digits.Digits.name:
+    if name in (digits.Digits.name, shapes.Shapes.name):
         tfds.disable_progress_bar()  # it takes seconds
         with contextlib.redirect_stdout(io.StringIO()):  # TFDS says that it downloads, and there is nothing to download
             _prepare(builder, config)

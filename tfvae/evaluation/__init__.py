@@ -1,7 +1,61 @@
-"""Evaluation in nats: the ELBO's terms, and an estimate of the evidence log p(x) that the ELBO bounds."""
+"""Evaluation: the evidence and what bounds it, in nats; what the latents hold; quality of codes and of samples."""
 
+from tfvae.evaluation.annealing import Annealed, Bounds, annealed, bidirectional
 from tfvae.evaluation.batches import Estimate
-from tfvae.evaluation.evidence import bits_per_dimension, elbo_terms, log_marginal, log_marginal_of_batch
+from tfvae.evaluation.disentanglement import DCI, codes, dci, factor_vae_score, mig, sap
+from tfvae.evaluation.evidence import Importance, bits_per_dimension, elbo_terms, log_marginal, log_marginal_of_batch
+from tfvae.evaluation.gaps import Gap, gap
+from tfvae.evaluation.information import (
+    KLParts,
+    RateDistortion,
+    aggregate_kl,
+    kl_parts,
+    kl_per_unit,
+    mutual_information,
+    rate_distortion,
+)
+from tfvae.evaluation.probes import knn_accuracy, linear_probe
+from tfvae.evaluation.samples import (
+    DensityCoverage,
+    PrecisionRecall,
+    density_coverage,
+    pixel_features,
+    precision_recall,
+)
 from tfvae.evaluation.units import active_units
 
-__all__ = ["Estimate", "active_units", "bits_per_dimension", "elbo_terms", "log_marginal", "log_marginal_of_batch"]
+__all__ = [
+    "DCI",
+    "Annealed",
+    "Bounds",
+    "DensityCoverage",
+    "Estimate",
+    "Gap",
+    "Importance",
+    "KLParts",
+    "PrecisionRecall",
+    "RateDistortion",
+    "active_units",
+    "aggregate_kl",
+    "annealed",
+    "bidirectional",
+    "bits_per_dimension",
+    "codes",
+    "dci",
+    "density_coverage",
+    "elbo_terms",
+    "factor_vae_score",
+    "gap",
+    "kl_parts",
+    "kl_per_unit",
+    "knn_accuracy",
+    "linear_probe",
+    "log_marginal",
+    "log_marginal_of_batch",
+    "mig",
+    "mutual_information",
+    "pixel_features",
+    "precision_recall",
+    "rate_distortion",
+    "sap",
+]

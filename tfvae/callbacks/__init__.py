@@ -1,4 +1,4 @@
-"""Callbacks for `fit`."""
+"""Callbacks for `fit`: what a run needs to go on (here), and what one looks at while it trains (`watch`)."""
 
 import json
 import math
@@ -10,7 +10,9 @@ import tempfile
 import keras
 import tensorflow as tf
 
-__all__ = ["Checkpoints", "Saved", "Terminated", "latest"]
+from tfvae.callbacks.watch import Pictures, Watch
+
+__all__ = ["Checkpoints", "Pictures", "Saved", "Terminated", "Watch", "latest"]
 
 KEPT = 2  # checkpoints
 

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from tests import members
+from tests.models import linear_gaussian, small_images, small_vae
+from tests.test_evaluation import widened
+from tfvae import evaluation, likelihoods, random
+from tfvae.evaluation import annealing
+
+CONDITIONAL = members.PARTNERS["prior-ConditionalNormal"] | {"prior": members.PRIORS["ConditionalNormal"]}
+FEW = {"chains": 8, "temperatures": 100, "leapfrogs": 5}
+
+
+def fast(made):
+    """Without XLA, whose compiling takes longer than these small runs."""
+    made[0].compile("adam", jit_compile=False)
+    return made
+
+
+def within(estimate, exact, errors=4.0):
+    """Whether the mean is that of the exact values, by the spread of the differences."""
+    difference = evaluation.Estimate(estimate.values - exact)
+    return abs(difference.mean) < errors * difference.standard_error + 1e-4
+
+
+def test_annealing_is_right_and_does_not_need_the_encoder():
+    vae, x, exact = fast(widened())
+    found = evaluation.annealed(vae, x, **FEW)
+    sampled = evaluation.log_marginal(vae, x, samples=2000)
+    assert within(found, exact) and within(sampled, exact)
+    assert found.mean == pytest.approx(exact.mean(), abs=0.1)
+    assert 0.6 < found.acceptance.mean() < 0.95
+    assert np.all((found.effective_chains >= 1) & (found.effective_chains <= 8.001))
+    assert str(found).endswith("nats")
+
+
+def test_from_the_exact_posterior_there_is_no_way_to_go():
+    vae, x, exact = fast(linear_gaussian())
+    found = evaluation.annealed(vae, x, chains=2, temperatures=5, leapfrogs=2, from_posterior=True)
+    np.testing.assert_allclose(found.values, exact, atol=1e-3)
+    np.testing.assert_allclose(found.effective_chains, 2.0, rtol=1e-3)
+
+
+def test_a_wrong_posterior_to_start_from_is_left_behind():
+    vae, x, exact = fast(widened())
+    found = evaluation.annealed(vae, x, **FEW, from_posterior=True)
+    assert within(found, exact) and found.mean == pytest.approx(exact.mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("temperatures", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_bounds_enclose_the_truth(temperatures):
+    vae, _, _ = fast(linear_gaussian())
+    count = 200 if temperatures == 20 else 1000
+    x = annealing._drawn(vae, count, None, random.seed(0, random.Stream.SAMPLING))[0]
+    exact = evaluation.log_marginal(vae, x, samples=2).values  # by the exact posterior
+    bounds = evaluation.bidirectional(vae, count, chains=4, temperatures=temperatures, leapfrogs=4)
+    lower, upper = (evaluation.Estimate(bound.values - exact) for bound in bounds)
+    assert lower.mean < 2 * lower.standard_error and upper.mean > -2 * upper.standard_error
+    assert lower.mean > -0.5 and upper.mean < 0.9
+    assert bounds.gap.mean == pytest.approx(upper.mean - lower.mean, abs=1e-4) and "between" in str(bounds)
+    if temperatures == 20:  # few: the bounds are apart
+        assert bounds.gap.mean > 4 * bounds.gap.standard_error
+
+
+def test_the_step_sizes_come_near_the_acceptance_that_is_meant():
+    vae, x, _ = fast(linear_gaussian())
+    found = evaluation.annealed(vae, x, chains=32, temperatures=20, leapfrogs=5)
+    assert found.acceptance.mean() == pytest.approx(annealing.ACCEPTANCE, abs=0.08)
+
+
+def test_chains_in_groups_are_all_counted(monkeypatch):
+    vae, x, exact = fast(linear_gaussian())
+    monkeypatch.setattr(evaluation.evidence, "NUMBERS_AT_ONCE", 3 * 30 * 4)  # of 8 chains, two at once
+    found = evaluation.annealed(vae, x, **FEW)
+    assert within(found, exact) and found.effective_chains.mean() > 4
+
+
+def test_annealing_repeats_and_follows_the_seed():
+    vae, images = small_vae(), small_images(4)
+    runs = [evaluation.annealed(vae, images, 2, 3, 2, seed=seed).values for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.allclose(runs[0], runs[2])
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param({"prior": members.PRIORS["MixtureOfNormals"]}, id="mixture"),
+        pytest.param({"posterior": members.POSTERIORS["Deterministic"]}, id="point"),
+        pytest.param(
+            {"prior": members.PRIORS["VampPrior"], "likelihood": lambda: likelihoods.Normal(members.IMAGE)},
+            id="vamp",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(members.PARTNERS["prior-Hierarchical"], id="hierarchical", marks=pytest.mark.slow),
+        pytest.param(CONDITIONAL, id="conditional"),
+    ],
+)
+def test_any_prior_and_decoder_can_be_annealed(parts):
+    vae = small_vae(**{name: make() for name, make in parts.items()})
+    images = small_images(4)
+    condition = np.arange(4) if vae.condition_size else None
+    data = images if condition is None else (images, condition)
+    assert np.all(np.isfinite(evaluation.annealed(vae, data, 2, 3, 2).values))
+
+
+@pytest.mark.slow
+def test_bounds_of_a_conditional_vae():
+    vae = small_vae(**{name: make() for name, make in CONDITIONAL.items()})
+    assert np.all(np.isfinite(evaluation.bidirectional(vae, 4, 2, 3, 2, condition=np.arange(4)).gap.values))
+
+
+@pytest.mark.slow
+def test_xla_gives_bounds_as_good():
+    vae, x, exact = linear_gaussian()
+    vae.compile("adam", jit_compile=True)
+    assert within(evaluation.annealed(vae, x, **FEW), exact)
+
+
+def test_what_cannot_be_annealed_is_said():
+    sphere = small_vae(**{name: make() for name, make in members.ON_A_SPHERE.items()})
+    with pytest.raises(ValueError, match=r"SphericalUniform is on a sphere: use evaluation.log_marginal"):
+        evaluation.annealed(sphere, small_images(2))
+    point = small_vae(posterior=members.POSTERIORS["Deterministic"]())
+    with pytest.raises(ValueError, match="leave out from_posterior"):
+        evaluation.annealed(point, small_images(2), from_posterior=True)
+    with pytest.raises(ValueError, match="temperatures must be 1 or more, not 0"):
+        evaluation.bidirectional(small_vae(), temperatures=0)
