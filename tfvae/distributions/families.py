@@ -12,6 +12,7 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Flow",
+    "MixtureOfNormals",
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
     "Point",
@@ -43,6 +44,30 @@ class MultivariateNormalDiag(_FromNoise, tfp.distributions.MultivariateNormalDia
     def units(self):
         """Its components one by one: `tfd.Normal`, batch `[..., n]`, event `[]`."""
         return tfp.distributions.Normal(self.mean(), self.stddev())
+
+
+class MixtureOfNormals(tfp.distributions.MixtureSameFamily):
+    """TFP's mixture, of `MultivariateNormalDiag` with batch `[K]`.
+
+    Its log_prob takes products of matrices, where TFP's takes the difference of each z and each mean: a quarter of the
+    time in training, for 100 z and 500 components of 50 units. They are float64, as their terms nearly cancel where
+    scales are small.
+    """
+
+    def _log_prob(self, z):
+        flat = tf.cast(tf.reshape(z, [-1, z.shape[-1]]), tf.float64)  # [B, n]
+        normals = self.components_distribution
+        loc, scale = (tf.cast(t, tf.float64) for t in (normals.mean(), normals.stddev()))  # [K, n]
+        precision = scale**-2
+        squares = (
+            tf.matmul(flat**2, precision, transpose_b=True)
+            - 2.0 * tf.matmul(flat, loc * precision, transpose_b=True)
+            + tf.reduce_sum(loc**2 * precision, axis=-1)
+        )  # [B, K]
+        constant = tf.reduce_sum(tf.math.log(scale), axis=-1) + 0.5 * loc.shape[-1] * math.log(2.0 * math.pi)  # [K]
+        log_weight = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())
+        of_each = tf.cast(-0.5 * squares - constant, tf.float32) + log_weight
+        return tf.reshape(tf.reduce_logsumexp(of_each, axis=-1), tf.shape(z)[:-1])
 
 
 class MultivariateNormalTriL(_FromNoise, tfp.distributions.MultivariateNormalTriL):
