@@ -1,5 +1,6 @@
 """The server: what it answers to good and bad requests, its versions, its limits, and its end."""
 
+import asyncio
 import json
 import os
 import pathlib
@@ -330,7 +331,12 @@ def test_versions_come_and_go_while_it_serves(models, tmp_path):
         wait_for(lambda: server.state("decoder").get(7) == "END")
         assert server.post("decoder:predict", z).json() == first
         assert server.post("decoder/versions/7:predict", z).status_code == 503
+        shutil.copy(folder / "decoder" / "2" / "saved_model.pb", tmp_path / "models" / "decoder" / "7")  # it goes on
+        wait_for(lambda: "variables" in server.get("/v1/models/decoder/versions/7").text)
+        shutil.copytree(folder / "decoder" / "2" / "variables", tmp_path / "models" / "decoder" / "7" / "variables")
+        wait_for(lambda: server.state("decoder").get(7) == "AVAILABLE")
         shutil.rmtree(tmp_path / "models" / "decoder" / "7")
+        wait_for(lambda: 7 not in server.state("decoder"))
         shutil.copytree(folder / "decoder" / "2", tmp_path / "models" / "decoder" / ".copied")
         os.rename(tmp_path / "models" / "decoder" / ".copied", tmp_path / "models" / "decoder" / "2")
         wait_for(lambda: server.state("decoder") == {2: "AVAILABLE", 1: "AVAILABLE"})
@@ -388,6 +394,7 @@ def test_what_runs_is_answered_before_it_ends(models):
         (["{models}", "--config", "{bad}"], "bad.config: 1:"),
         (["{models}", "--batching", "{bad}"], "bad.config: 1:"),
         (["{models}", "--rest-port", "{taken}"], "cannot listen on 127.0.0.1:"),
+        (["{models}", "--batching", "{bad}", "--no-batching"], "not allowed with argument --batching"),
         (["{models}", "--engine", "tensorflow_model_server"], "is not on the path: leave out --engine"),
     ],
 )
@@ -445,6 +452,32 @@ def test_tensorflow_model_server_is_started_with_the_same_options(models, tmp_pa
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr
     assert {"--rest_api_port=18", "--port=19", "--enable_batching=true"} <= set(done.stdout.splitlines())
+
+
+def test_a_group_that_fails_leaves_no_request_without_an_answer(tmp_path, monkeypatch):
+    """Whatever the error: the next are answered too."""
+    module = tf.Module()
+    module.double = tf.function(lambda x: {"y": 2.0 * x}, input_signature=[tf.TensorSpec([None, 1], tf.float32, "x")])
+    tf.saved_model.save(module, str(tmp_path), signatures=module.double)
+    loaded = tf.saved_model.load(str(tmp_path))  # whose variables live as long as it does
+    signature = Signature("double", loaded.signatures["serving_default"], Batching(num_batch_threads=1))
+    answer = signature._answer
+
+    def failing(arrays):
+        if any(np.any(array == 3.0) for array in arrays):
+            raise MemoryError("no room")
+        return answer(arrays)
+
+    monkeypatch.setattr(signature, "_answer", failing)
+
+    async def asked():
+        rows = [signature.answer({"x": np.array([[i]], np.float32)}) for i in range(8)]
+        return await asyncio.wait_for(asyncio.gather(*rows, return_exceptions=True), 60)
+
+    for _ in range(2):
+        found = asyncio.run(asked())
+        assert isinstance(found.pop(3), MemoryError)
+        assert [float(each["y"][0, 0]) for each in found] == [0.0, 2.0, 4.0, 8.0, 10.0, 12.0, 14.0]
 
 
 def test_numbers_that_json_has_not_are_written_as_tensorflow_serving_does():

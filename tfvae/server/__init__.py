@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import sys
 
 import uvicorn
 import uvloop
@@ -61,9 +60,6 @@ async def _serve(served, listener, grpc_address, most_requests, most_bytes):
     rpcs, grpc_port = rpc.server(served, metrics, admission, most_bytes, grpc_address)
     await asyncio.to_thread(served.start)
     versions = [version for name in served.names() for version in served.versions(name)]
-    for version in versions:
-        if version.error:
-            print(f"not served: {version.model} version {version.number}: {version.error}", file=sys.stderr)
     if not any(version.state == "AVAILABLE" for version in versions):
         raise ValueError("no version of any model could be loaded")
     app = rest.application(served, metrics, admission, most_bytes)

@@ -1,6 +1,5 @@
 """The models that are served: folders of versions, loaded when they appear, and let go of when they vanish."""
 
-import collections
 import gc
 import logging
 import pathlib
@@ -44,6 +43,7 @@ class Version:
     def __init__(self, model, number):
         self.model, self.number, self.path = model.name, number, model.base_path / str(number)
         self.state, self.error = "LOADING", ""
+        self.files = _files(self.path)
         self.signatures, self.definitions = {}, {}
 
     def load(self, batching):
@@ -99,7 +99,7 @@ class Models:
     def __init__(self, models, batching=None, seconds=1.0):
         self._models = models if callable(models) else lambda: models
         self._batching, self._seconds = batching, seconds
-        self._known = collections.OrderedDict()  # name -> Model
+        self._known = {}  # name -> Model
         self._versions = {}  # (name, number) -> Version
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
@@ -130,9 +130,8 @@ class Models:
         wanted = {(model.name, number): model for model in self._known.values() for number in model.wanted()}
         for key, model in wanted.items():
             have = self._versions.get(key)
-            if have is None or (have.error and have.stamp != _stamp(model.base_path / str(key[1]))):
+            if have is None or (have.error and have.files != _files(have.path)):
                 version = Version(model, key[1])
-                version.stamp = _stamp(version.path)
                 if have is None:
                     self._versions = self._versions | {key: version}  # anew: others are reading
                 version.load(self._batching)
@@ -187,7 +186,7 @@ class Models:
         return bool(self._known) and ready >= set(self._known)
 
 
-def _stamp(path):
-    """Tells whether a version's files have changed."""
-    graph = path / "saved_model.pb"
-    return graph.stat().st_mtime_ns if graph.is_file() else None
+def _files(path):
+    """What lies in a version's folder: what failed to load is tried again when that has changed, as by a copy."""
+    found = [(file, file.stat()) for file in path.rglob("*")]
+    return {(file, state.st_size, state.st_mtime_ns) for file, state in found}

@@ -11,7 +11,7 @@ from tfvae.server.errors import Refused
 __all__ = ["array", "model_status", "signature_map", "tensor"]
 
 OK, UNKNOWN = 0, 2  # of TensorFlow's codes
-STATES = {"START": 10, "LOADING": 20, "AVAILABLE": 30, "UNLOADING": 40, "END": 50}
+STATES = {"LOADING": 20, "AVAILABLE": 30, "END": 50}
 
 
 def array(name, proto, most_bytes):

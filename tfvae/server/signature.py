@@ -134,8 +134,8 @@ class Signature:
                 ends = np.cumsum([waiting.rows for waiting in group])[:-1]
                 parts = {name: np.split(value, ends) for name, value in together.items()}
                 return [{name: parts[name][i] for name in parts} for i in range(len(group))]
-            except Refused:
-                pass  # for what one of them is: each is answered by itself
+            except Exception:
+                pass  # for what one of them is: each is answered, or refused, by itself
         return [self._answer_or_error(waiting.arrays) for waiting in group]
 
     def _answer_or_error(self, arrays):
