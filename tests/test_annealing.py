@@ -5,7 +5,7 @@ from tests import members
 from tests.models import linear_gaussian, small_images, small_vae
 from tests.test_evaluation import widened
 from tfvae import evaluation, likelihoods, random
-from tfvae.evaluation import annealing
+from tfvae.evaluation import annealing, chains
 
 CONDITIONAL = members.PARTNERS["prior-ConditionalNormal"] | {"prior": members.PRIORS["ConditionalNormal"]}
 FEW = {"chains": 8, "temperatures": 100, "leapfrogs": 5}
@@ -65,7 +65,7 @@ def test_bounds_enclose_the_truth(temperatures):
 def test_the_step_sizes_come_near_the_acceptance_that_is_meant():
     vae, x, _ = fast(linear_gaussian())
     found = evaluation.annealed(vae, x, chains=32, temperatures=20, leapfrogs=5)
-    assert found.acceptance.mean() == pytest.approx(annealing.ACCEPTANCE, abs=0.08)
+    assert found.acceptance.mean() == pytest.approx(chains.ACCEPTANCE, abs=0.08)
 
 
 def test_chains_in_groups_are_all_counted(monkeypatch):

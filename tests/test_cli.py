@@ -52,22 +52,44 @@ def test_evaluate_prints_a_table_and_writes_it(run, capsys):
     assert result["log_marginal"]["mean"] > result["elbo"]["mean"]
     for name in ("elbo", "reconstruction", "kl", "log_marginal"):
         assert f"{result[name]['mean']:.2f}" in printed
+    assert (
+        1
+        <= result["log_marginal"]["effective_samples_least"]
+        <= result["log_marginal"]["effective_samples_median"]
+        <= 20
+    )
+
+
+def test_evaluate_measures_latents_reconstructions_and_samples(run, capsys):
+    assert cli.main(["evaluate", str(run), "--samples", "20"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads((run / "evaluation.json").read_text())
+    measures = result["measures"]
+    assert set(measures) == {"reconstruction_error", "information", "gap", "rate_distortion", "probes", "samples"}
+    assert result["left_out"] == {"disentanglement": "digits has no factors"}
+    assert "left out: disentanglement (digits has no factors)" in printed
+    parts = {name: numbers["mean"] for name, numbers in measures["information"].items() if name != "examples"}
+    assert parts["kl"] == pytest.approx(parts["mutual_information"] + parts["aggregate_kl"], abs=1e-3)
+    assert measures["rate_distortion"]["rates"][-1] == pytest.approx(result["kl"]["mean"], rel=1e-3)
+    scores = [measures["probes"]["linear_probe"], *measures["samples"]["draws"].values()]
+    for name, score in zip(("linear probe", "precision", "recall", "density", "coverage"), scores, strict=True):
+        assert any(name in line and f"{score:.3f}" in line for line in printed.splitlines())
 
 
 def test_evaluate_takes_other_splits(run):
-    assert cli.main(["evaluate", str(run), "--samples", "5", "--split", "validation"]) == 0
+    assert cli.main(["evaluate", str(run), "--samples", "5", "--split", "validation", "--quick"]) == 0
     assert json.loads((run / "evaluation.json").read_text())["examples"] == 100
-    assert cli.main(["evaluate", str(run), "--samples", "5", "--split", "test[:30]"]) == 0
+    assert cli.main(["evaluate", str(run), "--samples", "5", "--split", "test[:30]", "--quick"]) == 0
     assert json.loads((run / "evaluation.json").read_text())["examples"] == 30
 
 
 def test_plot_draws_what_the_run_can_have_and_says_what_not(run, capsys):
     assert cli.main(["plot", str(run)]) == 0
-    names = "interpolations latent_space learning_curves reconstructions samples traversals units"
+    names = "interpolations latent_space learning_curves rate_distortion reconstructions samples traversals units"
     assert sorted(os.listdir(run / "figures")) == [f"{name}.png" for name in names.split()]
     first, *others = capsys.readouterr().out.splitlines()
     assert first.startswith("left out: manifold (the latent size is 4, and a plane shows 2); training.gif (it takes 2")
-    assert len(others) == 7 and all(line.startswith("written: ") for line in others)
+    assert len(others) == 8 and all(line.startswith("written: ") for line in others)
 
 
 def test_a_run_with_pictures_has_a_gif_and_one_of_two_units_a_manifold(tmp_path, capsys):
@@ -91,7 +113,11 @@ def test_plot_of_vectors_leaves_images_and_labels_out(tmp_path, capsys):
     assert cli.main(["train", SMOKE, str(tmp_path / "run"), *(w for key in keys for w in ("--set", key))]) == 0
     assert "Pictures draws nothing: x has shape (5,)" in capsys.readouterr().err
     assert cli.main(["plot", str(tmp_path / "run")]) == 0
-    assert sorted(os.listdir(tmp_path / "run" / "figures")) == ["learning_curves.png", "units.png"]
+    assert sorted(os.listdir(tmp_path / "run" / "figures")) == [
+        "learning_curves.png",
+        "rate_distortion.png",
+        "units.png",
+    ]
     said = capsys.readouterr().out.splitlines()[0]
     assert "reconstructions, samples, interpolations, traversals, manifold (x has shape (5,), which is no image" in said
     assert "latent_space (" in said and "has no labels" in said

@@ -80,6 +80,15 @@ def test_labels_are_one_hot_vectors_and_one_stands_for_all():
     )
 
 
+def test_draws_follow_their_conditions():
+    vae = conditional(prior=priors.ConditionalNormal(members.LATENT, K))
+    drawn = evaluation.draws(vae, 700, [0] * 600 + [1] * 100)  # in two chunks
+    assert drawn.shape == (700, *members.IMAGE)
+    for condition, part in ((0, drawn[:600]), (1, drawn[600:])):
+        expected = vae.sample(2000, condition).numpy().mean(axis=0)
+        assert (np.abs(part.mean(axis=0) - expected) < 5 * np.sqrt(0.25 / len(part) + 0.25 / 2000)).all()
+
+
 def test_interpolation_ends_at_the_reconstructions():
     vae, images = conditional(), small_images()
     first, second = (images[:3], LABELS[:3]), (images[3:6], LABELS[3:6])

@@ -111,6 +111,7 @@ def test_one_seed_gives_the_same_weights():
         ("compile.jit_comple=true", r"compile.jit_comple: no such key; did you mean jit_compile\?"),
         ("fit.epochs=0.5", r"fit.epochs: Input should be a valid integer"),
         ("fit.callbacks=[{EarlyStoping: }]", r"fit.callbacks\[0\].EarlyStoping: .*did you mean EarlyStopping\?"),
+        ("fit.callbacks=[{Wacth: }]", r"fit.callbacks\[0\].Wacth: .*did you mean Watch\?"),
         ("latent_size=0", r"latent_size: must be 1 or more"),
         ("seed", r"--set seed: must be a.b.c=value"),
         ("seed.x=3", r"--set seed.x=3: seed holds 0, not keys and values"),

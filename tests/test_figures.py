@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests import members
 from tests.models import linear_gaussian, small_images, small_vae
-from tfvae import figures, networks, objectives, posteriors, preprocessing, priors
+from tfvae import evaluation, figures, networks, objectives, posteriors, preprocessing, priors
 from tfvae.figures import images as image_figures
 from tfvae.likelihoods import Bernoulli
 
@@ -77,7 +77,7 @@ def part(data, rows):
 def test_each_figure_of_each_kind_is_drawn_and_labelled(name):
     vae = VAES[name]()
     data = data_for(vae)
-    units = figures.units(vae, data)
+    units = evaluation.latent_units(vae, data)
     condition = np.eye(K, dtype=np.float32) if vae.condition_size else None
     for figure in (
         figures.reconstructions(vae, data),
@@ -114,14 +114,16 @@ def test_two_units_make_a_plane(name):
     vae = in_a_plane()[name]()
     data = data_for(vae)
     condition = vae.split(data)[1]
-    figure = figures.manifold(vae, figures.units(vae, data), None if condition is None else condition[:1], steps=4)
+    figure = figures.manifold(
+        vae, evaluation.latent_units(vae, data), None if condition is None else condition[:1], steps=4
+    )
     assert_labelled(figure)
-    assert_labelled(figures.latent_space(figures.units(vae, data), np.arange(12) % 3))
+    assert_labelled(figures.latent_space(evaluation.latent_units(vae, data), np.arange(12) % 3))
 
 
 def test_the_plane_shows_the_priors_quantiles():
     vae = of_two()
-    figure = figures.manifold(vae, figures.units(vae, small_images()), steps=3)
+    figure = figures.manifold(vae, evaluation.latent_units(vae, small_images()), steps=3)
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["-2.0", "0.0", "2.0"]
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["2.0", "0.0", "-2.0"]
     sheet = np.asarray(figure.axes[0].images[0].get_array())
@@ -138,7 +140,7 @@ def test_reconstructions_stand_below_their_originals():
 
 def test_vectors_have_no_images_but_the_rest():
     vae, x, _ = linear_gaussian()
-    units = figures.units(vae, x)
+    units = evaluation.latent_units(vae, x)
     for draw in (
         lambda: figures.reconstructions(vae, x),
         lambda: figures.samples(vae),
@@ -154,7 +156,7 @@ def test_vectors_have_no_images_but_the_rest():
 
 def test_units_know_their_kl_and_stand_in_its_order():
     vae, x, _ = linear_gaussian()
-    units = figures.units(vae, x)
+    units = evaluation.latent_units(vae, x)
     posterior = vae.encode(x)
     m, s = posterior.mean().numpy(), posterior.stddev().numpy()
     np.testing.assert_allclose(units.kl, np.mean(0.5 * (m**2 + s**2 - 1) - np.log(s), axis=0), rtol=1e-4)
@@ -169,7 +171,7 @@ def test_units_know_their_kl_and_stand_in_its_order():
 
 def test_a_traversals_middle_is_the_example_and_its_rows_go_by_kl():
     vae, images = small_vae(), small_images()
-    units = figures.units(vae, images)
+    units = evaluation.latent_units(vae, images)
     axes = figures.traversals(vae, images[:1], units, steps=5).axes[0]
     names = [int(tick.get_text().split(" ")[0]) for tick in axes.get_yticklabels()]
     assert names == list(units.order)
@@ -252,3 +254,12 @@ def test_pictures_become_a_gif(tmp_path):
     with pytest.raises(figures.NotApplicable, match="2 pictures of the training or more, and 1 were kept"):
         figures.animation(paths[:1], tmp_path / "other.gif")
     assert not list(tmp_path.rglob(".partial*"))
+
+
+def test_rate_distortion_begins_at_the_prior():
+    curve = evaluation.rate_distortion(small_vae(), small_images())
+    figure = figures.rate_distortion(curve)
+    assert_labelled(figure)
+    points = figure.axes[0].lines[0].get_xydata()
+    np.testing.assert_allclose(points, np.stack([curve.rates, curve.distortions], axis=1))
+    assert points[0, 0] == pytest.approx(0.0, abs=1e-6)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.models import small_images, small_vae
 from tests.worker import fitted
 from tfvae import replicas, workers
 
@@ -99,3 +100,13 @@ def test_pairs_and_arrays_under_a_strategy(replicas_of):
     for x, y in replicas.distribute(strategy, batch):
         for part, other in zip(*map(strategy.experimental_local_results, (x, y)), strict=True):
             np.testing.assert_array_equal(part * 10, other)
+
+
+def test_arrays_are_fitted_under_a_strategy(replicas_of):
+    """A second call goes on, in an order of its own."""
+    images = small_images(10)
+    with replicas_of(2).scope():
+        vae = small_vae()
+    for _ in range(2):
+        assert np.isfinite(vae.fit(images, batch_size=5, verbose=0).history["elbo"]).all()
+    assert int(vae.optimizer.iterations.numpy()) == 4

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.spatial.distance import cdist
 
+from tests.models import small_images, small_vae
 from tfvae import evaluation
 from tfvae.evaluation import samples
 
@@ -129,3 +131,26 @@ def test_no_more_neighbours_than_examples():
     codes, labels = clusters(0, 1.0)
     with pytest.raises(ValueError, match="neighbours must be from 1 to 300"):
         evaluation.knn_accuracy(codes, labels, codes, labels, neighbours=301)
+
+
+def test_draws_are_events_that_a_seed_repeats():
+    vae = small_vae()
+    drawn = evaluation.draws(vae, 30)
+    assert drawn.shape == (30, *vae.likelihood.event_shape) and set(np.unique(drawn)) == {0.0, 1.0}
+    np.testing.assert_array_equal(drawn, evaluation.draws(vae, 30))
+    assert (drawn != evaluation.draws(vae, 30, seed=1)).any()
+
+
+def test_draws_follow_the_means_of_the_model():
+    """Of 4,000 draws each pixel is lit as often as `vae.sample` expects, within 5 standard errors."""
+    vae = small_vae()
+    expected = vae.sample(4000).numpy()
+    error = np.sqrt(expected.mean(axis=0) * (1 - expected.mean(axis=0)) / 4000)
+    assert (np.abs(evaluation.draws(vae, 4000).mean(axis=0) - expected.mean(axis=0)) < 5 * np.sqrt(2) * error).all()
+
+
+def test_squared_error_is_that_of_predictions():
+    vae, images = small_vae(), small_images()
+    difference = vae.predict(images, verbose=0) - vae.preprocess(tf.constant(images)).numpy()
+    expected = np.mean(difference.reshape(len(images), -1) ** 2, axis=1)
+    np.testing.assert_allclose(evaluation.squared_error(vae, images).values, expected, rtol=1e-5)

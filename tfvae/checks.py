@@ -5,9 +5,13 @@ import tensorflow as tf
 
 from tfvae import random
 
-__all__ = ["as_loaded", "conditions", "data", "event", "latent", "pair", "parts"]
+__all__ = ["NotApplicable", "as_loaded", "conditions", "data", "event", "latent", "pair", "parts"]
 
 EXAMPLES = 1024  # of an array that are looked at
+
+
+class NotApplicable(ValueError):
+    """A measure or a figure that this VAE, or its data, cannot have; the message says why."""
 
 
 def parts(vae):

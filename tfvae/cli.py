@@ -110,28 +110,24 @@ def _trials(path, folder, overrides):
 
 
 def evaluate(options):
-    """ELBO, its terms, and the importance-sampled log p(x), in nats; writes RUN/evaluation.json."""
+    """ELBO, log p(x) in nats, and measures of latents, reconstructions and samples; writes RUN/evaluation.json."""
     from rich.console import Console
     from rich.table import Table
 
     from tfvae import training
+    from tfvae.training import tables
 
-    result = training.evaluate(options.run, options.split, options.samples)
+    result = training.evaluate(options.run, options.split, options.samples, not options.quick)
     table = Table(title=f"{options.run}, split {result['split']}, {result['examples']} examples")
-    for column, justify in (("nats per example", "left"), ("mean", "right"), ("standard error", "right"), ("", "left")):
+    for column, justify in (("", "left"), ("mean", "right"), ("standard error", "right"), ("", "left")):
         table.add_column(column, justify=justify)
-    notes = {
-        "elbo": f"{result['elbo_samples']} draws of z per example",
-        "reconstruction": "E_q log p(x|z)",
-        "kl": "KL(q(z|x) || p(z))",
-        "log_marginal": f"log p(x), {result['log_marginal_samples']} importance samples",
-    }
-    for name, note in notes.items():
-        table.add_row(name, f"{result[name]['mean']:.2f}", f"{result[name]['standard_error']:.2f}", note)
-    table.add_row("bits per dimension", f"{result['bits_per_dimension']:.3f}", "", "of log_marginal")
-    units = f"{result['active_units']} of {result['latent_units']}"
-    table.add_row("active units", units, "", "whose posterior mean varies by more than 0.01 over the data")
+    for rows in tables.evaluation(result):
+        for row in rows:
+            table.add_row(*row)
+        table.add_section()
     Console().print(table)
+    for name, reason in result.get("left_out", {}).items():
+        print(f"left out: {name} ({reason})")
     print(f"written: {os.path.join(options.run, 'evaluation.json')} ({result['seconds']} s)")
 
 
@@ -153,7 +149,7 @@ def export(options):
         parity = json.loads((path / "model.json").read_text())["parity"]
         if parity:
             most = max(value for outputs in parity.values() for value in outputs.values())
-            print(f"  its answers differ from the model's by {most:.1e} at most, on {options.dtype}'s check")
+            print(f"  in {options.dtype} its answers to the check's examples are within {most:.1e} of the model's")
 
 
 def serve(options):
@@ -204,6 +200,7 @@ def _parser():
     adding.add_argument("run", metavar="RUN", help="folder of a finished run")
     adding.add_argument("--split", default="test", help="train, validation, test, or TFDS' syntax (default: test)")
     adding.add_argument("--samples", type=int, default=5000, help="importance samples per example (default: 5000)")
+    adding.add_argument("--quick", action="store_true", help="ELBO, log p(x) and active units alone")
     adding = verb(plot)
     adding.add_argument("run", metavar="RUN", help="folder of a finished run")
     adding = verb(tune)
@@ -227,8 +224,9 @@ def _parser():
     adding.add_argument("--rest-port", type=int, default=8501, help="default: 8501; 0: any that is free")
     adding.add_argument("--grpc-port", type=int, default=8500, help="default: 8500; 0: any that is free")
     adding.add_argument("--config", metavar="FILE", help="models.config: which versions, and labels (default: all)")
-    adding.add_argument("--batching", metavar="FILE", help="batching.config (default: batches of up to 64)")
-    adding.add_argument("--no-batching", action="store_true", help="run each request alone")
+    either = adding.add_mutually_exclusive_group()
+    either.add_argument("--batching", metavar="FILE", help="batching.config (default: batches of up to 64)")
+    either.add_argument("--no-batching", action="store_true", help="run each request alone")
     adding.add_argument("--poll", type=float, default=1.0, metavar="SECONDS", help="between looks for new versions")
     adding.add_argument("--most-requests", type=int, default=256, help="that run or wait; more are refused (256)")
     adding.add_argument("--most-bytes", type=int, default=2**24, help="of a request; larger ones are refused (16 MiB)")

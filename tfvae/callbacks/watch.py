@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import figures, random
+from tfvae import evaluation, figures, random
 
 __all__ = ["Pictures", "Watch"]
 
@@ -117,7 +117,7 @@ class Watch(_Looking):
             logs["nonfinite_gradients"] = self.nonfinite_gradients
 
     def _look(self, epoch, logs):
-        units = figures.units(self.model, self.examples(self.looked_at))
+        units = evaluation.latent_units(self.model, self.examples(self.looked_at))
         self.active_units = float(units.active.sum())
         norm, nonfinite = self._gradient()
         self.gradient_norm, self.nonfinite_gradients = float(norm), float(nonfinite)
@@ -137,9 +137,7 @@ class Watch(_Looking):
         vae, batch = self.model, self.batch
         if batch is None:
             batch = self.examples(100)
-        kept = [
-            (variable, variable.numpy()) for variable in vae.non_trainable_variables
-        ]  # moving averages, and the like
+        kept = [(variable, variable.numpy()) for variable in vae.non_trainable_variables]  # moving averages
         key = (Watch, vae.jit_compile)
         if key not in vae.programs:
             vae.programs[key] = tf.function(_norm_of(vae), jit_compile=vae.jit_compile, autograph=False)

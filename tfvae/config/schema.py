@@ -91,11 +91,19 @@ def keywords(constructor):
 
 def _named(modules, name, place):
     for module in modules:
-        known = getattr(module, "__all__", None) or [n for n in dir(module) if n[:1].isupper()]
-        if name in known:
+        if name in _names(module):
             return getattr(module, name)
-    known = getattr(modules[0], "__all__", None) or [n for n in dir(modules[0]) if n[:1].isupper()]
-    raise ConfigError(f"{_at(place, name)}: no such name (nor the dotted path of a class); {_nearest(name, known)}")
+    known = [known for module in modules for known in _names(module)]
+    own = [module for module in modules if module.__name__.startswith("tfvae")] or modules
+    there = [known for module in own for known in _names(module)]
+    others = [f"those of {module.__name__}" for module in modules if module not in own]
+    raise ConfigError(
+        f"{_at(place, name)}: no such name (nor the dotted path of a class); {_nearest(name, known, there, others)}"
+    )
+
+
+def _names(module):
+    return getattr(module, "__all__", None) or [name for name in dir(module) if name[:1].isupper()]
 
 
 def _dotted(path, place):
@@ -129,9 +137,10 @@ def call(constructor, place, args, kwargs):
         raise ConfigError(f"{place}: {str(error).splitlines()[0]}") from error
 
 
-def _nearest(name, known):
+def _nearest(name, known, there=None, others=()):
+    """The one of the known names that a name is near to; or what there is, `known` unless given, and others."""
     near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join([*sorted(there or known), *others])}"
 
 
 def _at(place, key):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfvae import random, replicas
 from tfvae.data import untuned
 
-__all__ = ["Estimate", "over_batches"]
+__all__ = ["Estimate", "compiled", "over_batches"]
 
 
 class Estimate(NamedTuple):
@@ -41,7 +41,7 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
 
     By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data.
     """
-    run = functools.partial(function, vae, setting) if vae.run_eagerly else _compiled(vae, function, setting)
+    run = functools.partial(function, vae, setting) if vae.run_eagerly else compiled(vae, function, setting)
     if replicas.several(vae.distribute_strategy):
         run = replicas.over_replicas(vae.distribute_strategy, run)
     else:
@@ -65,7 +65,7 @@ def _alone(run, batch, seeds):
     return run(batch, seeds(0))
 
 
-def _compiled(vae, function, setting):
+def compiled(vae, function, setting):
     """function(vae, setting, ...) as a program, made once and kept with the VAE: compiling takes seconds."""
     key = (function, setting, vae.jit_compile)
     if key not in vae.programs:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvae import distributions, posteriors, random
+from tfvae.checks import NotApplicable
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.evidence import log_marginal
 from tfvae.evaluation.information import mean_of
@@ -60,10 +61,11 @@ def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, eviden
         `Gap`.
 
     Raises:
-        ValueError: when the posterior is another, or the evidence is of other examples.
+        NotApplicable: when the posterior is another.
+        ValueError: when the evidence is of other examples.
     """
     if not isinstance(vae.posterior, posteriors.DiagonalNormal):
-        raise ValueError(
+        raise NotApplicable(
             f"approximation and amortisation are told apart for the posterior DiagonalNormal, not for "
             f"{type(vae.posterior).__name__}: the total gap is log_marginal(...) less elbo_terms(...)['elbo']"
         )

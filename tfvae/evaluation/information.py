@@ -9,15 +9,16 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, random
-from tfvae.evaluation.batches import Estimate, _compiled, over_batches
+from tfvae.checks import NotApplicable
+from tfvae.evaluation.batches import Estimate, compiled, over_batches
 from tfvae.evaluation.evidence import NUMBERS_AT_ONCE, chunk
+from tfvae.objectives.base import independent_units
 
 __all__ = [
     "KLParts",
     "RateDistortion",
     "aggregate_kl",
     "kl_parts",
-    "kl_per_unit",
     "mutual_information",
     "rate_distortion",
 ]
@@ -84,13 +85,13 @@ def kl_parts(vae, data, samples=1, examples=None, seed=0, verbose=0):
         `KLParts`.
 
     Raises:
-        ValueError: when the VAE is conditional, or its posterior `Deterministic`.
+        NotApplicable: when the VAE is conditional, or its posterior `Deterministic`.
     """
     name = type(vae.posterior).__name__
     if name == "Deterministic":
-        raise ValueError(f"the posterior {name} has no density, and so no finite KL: take another posterior")
+        raise NotApplicable(f"the posterior {name} has no density, and so no finite KL: take another posterior")
     if vae.condition_size:
-        raise ValueError(
+        raise NotApplicable(
             "the aggregate posterior is not defined for a conditional VAE: it is another for each condition"
         )
     if examples is not None:
@@ -98,7 +99,7 @@ def kl_parts(vae, data, samples=1, examples=None, seed=0, verbose=0):
     features = over_batches(vae, _features, data, seed, verbose).T  # [N, F]
     program = functools.partial(_held_against, vae, samples)
     if not vae.run_eagerly:
-        program = _compiled(vae, _held_against, samples)
+        program = compiled(vae, _held_against, samples)
     rows = []
     for first in range(0, len(features), ROWS):
         key = random.seed(seed, random.Stream.EVALUATION, row=first)
@@ -137,36 +138,6 @@ def _held_against(vae, samples, some, everyone, key):
     return tf.stack([tf.reduce_mean(part, axis=0) for part in parts])
 
 
-def kl_per_unit(vae, data, verbose=0):
-    """KL(q(z_j|x) || p(z_j)) of each latent unit, mean over the examples, nats: `[n]`. The sum is the KL term.
-
-    Args:
-        vae: the model; posterior and prior have independent normal units.
-        data: `tf.data` of batches as loaded, or an array `[N, ...]`; of a conditional VAE, of pairs, or a pair.
-        verbose: 1 shows a progress bar.
-
-    Raises:
-        ValueError: when the units of posterior or prior are not independent normals; it names both.
-    """
-    return np.mean(over_batches(vae, _kl_of_units, data, 0, verbose), axis=1, dtype=np.float64)
-
-
-def _units(vae, posterior, prior):
-    if not (hasattr(posterior, "units") and hasattr(prior, "units")):
-        raise ValueError(
-            "units are told apart where they are independent normals, not for the posterior "
-            f"{type(vae.posterior).__name__} with the prior {type(vae.prior).__name__}: take DiagonalNormal with "
-            "StandardNormal"
-        )
-    return posterior.units(), prior.units()
-
-
-def _kl_of_units(vae, _, batch, key):
-    del key  # the KL has a closed form
-    _, posterior, prior, _ = vae.given(batch)
-    return tf.transpose(tfd.kl_divergence(*_units(vae, posterior, prior)))  # [n, B]
-
-
 def rate_distortion(vae, data, temperatures=(0.0, 0.25, 0.5, 0.75, 1.0), samples=10, seed=0, verbose=0):
     """Points (rate, distortion) that a trained model reaches with q_t(z|x) ~ p(z)^(1-t) q(z|x)^t, t from 0 to 1.
 
@@ -201,7 +172,7 @@ def _point(vae, settings, batch, key):
     """Rate and distortion of each example `[2, B]`."""
     t, samples = settings
     x, posterior, prior, decode = vae.given(batch)
-    units, prior_units = _units(vae, posterior, prior)
+    units, prior_units = independent_units(posterior, prior)
     precisions = t / units.variance(), (1.0 - t) / prior_units.variance()  # [B, n], [n]
     loc = (precisions[0] * units.loc + precisions[1] * prior_units.loc) / sum(precisions)
     q = distributions.MultivariateNormalDiag(loc, sum(precisions) ** -0.5)

@@ -9,12 +9,16 @@ and not much of fine detail: compare models on the same data, not figures betwee
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
-__all__ = ["DensityCoverage", "PrecisionRecall", "density_coverage", "pixel_features", "precision_recall"]
+from tfvae import random
+
+__all__ = ["DensityCoverage", "PrecisionRecall", "density_coverage", "draws", "pixel_features", "precision_recall"]
 
 DISTANCES_AT_ONCE = 2**23  # 64 MB of float64
+DRAWS_AT_ONCE = 500
 
 
 class PrecisionRecall(NamedTuple):
@@ -41,7 +45,7 @@ def pixel_features(train_images, dimensions=50, seed=0):
 
     The function takes uint8 as pixels from 0 to 255 and floats as they are, so samples in [0, 1] compare with real
     images in uint8. Compare like with like: `vae.sample` gives means E[p(x|z)], which are smoother than data that was
-    binarised; such data compares with draws, `vae.decode(z).sample()`.
+    binarised; such data compares with `draws`.
 
     Raises:
         ValueError: when there are fewer images or pixels than dimensions; by the function, for images of another shape.
@@ -67,6 +71,25 @@ def _pixels(images):
     images = np.asarray(images)
     flat = images.reshape(len(images), -1).astype(np.float32)
     return flat / 255 if images.dtype == np.uint8 else flat
+
+
+def draws(vae, n, conditions=None, seed=0):
+    """n draws of x from p(x) = E_p(z) p(x|z), where `vae.sample` gives means: `[n, *event]`.
+
+    Args:
+        vae: the model.
+        n: number of draws.
+        conditions: of a conditional VAE, n of them.
+        seed: integer.
+    """
+    drawn = []
+    for first in range(0, n, DRAWS_AT_ONCE):
+        key, count = random.seed(seed, random.Stream.SAMPLING, row=first), min(DRAWS_AT_ONCE, n - first)
+        condition = None if conditions is None else vae.as_condition(tf.convert_to_tensor(conditions)[first:][:count])
+        prior = vae.prior.distribution(condition, vae.infer)
+        z = prior.sample([] if prior.batch_shape.rank else count, seed=random.fold(key, 0))  # [B, n]
+        drawn.append(vae.decode(z, condition).sample(seed=random.fold(key, 1)).numpy())
+    return np.concatenate(drawn)
 
 
 def precision_recall(real, generated, neighbours=3):

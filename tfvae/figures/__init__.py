@@ -3,17 +3,15 @@
 A figure that a VAE cannot have raises `NotApplicable`, which says why.
 """
 
+from tfvae.checks import NotApplicable
 from tfvae.figures.animation import animation
-from tfvae.figures.curves import history, learning_curves
+from tfvae.figures.curves import history, learning_curves, rate_distortion
 from tfvae.figures.images import interpolations, progress, reconstructions, samples
 from tfvae.figures.latents import latent_space, manifold, traversals, unit_costs
-from tfvae.figures.style import NotApplicable, event_of_images, write
-from tfvae.figures.units import ACTIVE, Units, units
+from tfvae.figures.style import event_of_images, write
 
 __all__ = [
-    "ACTIVE",
     "NotApplicable",
-    "Units",
     "animation",
     "event_of_images",
     "history",
@@ -22,10 +20,10 @@ __all__ = [
     "learning_curves",
     "manifold",
     "progress",
+    "rate_distortion",
     "reconstructions",
     "samples",
     "traversals",
     "unit_costs",
-    "units",
     "write",
 ]

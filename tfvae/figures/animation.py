@@ -5,7 +5,7 @@ import pathlib
 
 from PIL import Image
 
-from tfvae.figures.style import NotApplicable
+from tfvae.checks import NotApplicable
 
 __all__ = ["animation"]
 

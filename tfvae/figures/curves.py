@@ -1,13 +1,14 @@
-"""Learning curves: what a run logged in each epoch."""
+"""Curves: what a run logged in each epoch, and what rate buys what distortion."""
 
 import csv
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from tfvae.figures.style import COLOURS, GREY, NotApplicable, new
+from tfvae.checks import NotApplicable
+from tfvae.figures.style import COLOURS, GREY, new
 
-__all__ = ["history", "learning_curves"]
+__all__ = ["history", "learning_curves", "rate_distortion"]
 
 PANELS = {  # logged name: its title, its unit
     "loss": ("Loss, which is minimised", "nats per example"),
@@ -61,6 +62,30 @@ def learning_curves(logged, objective=None, steps_per_epoch=None, best_epoch=Non
             _second_axis(axes, objective, steps_per_epoch, len(logged[name]))
     handles, labels = _entries(panels[: len(names)])
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=10, frameon=False)
+    return figure
+
+
+def rate_distortion(curve):
+    """Distortion -E[log p(x|z)] over rate KL(q(z|x) || p(z)), from the prior to the encoder's posterior.
+
+    Args:
+        curve: what `evaluation.rate_distortion` gives.
+    """
+    figure = new(7, 5, "Rate and distortion: what the latents cost, and what is lost without them")
+    axes = figure.add_subplot()
+    axes.errorbar(curve.rates, curve.distortions, curve.errors, color=COLOURS[0], marker="o", label="this model")
+    names = {0.0: "t = 0, the prior", 1.0: "t = 1,\nthe posterior"}
+    for t, rate, distortion in zip(curve.temperatures, curve.rates, curve.distortions, strict=True):
+        name = names.get(t, f"{t:g}")
+        axes.annotate(name, (rate, distortion), xytext=(5, 6), textcoords="offset points", fontsize=9)
+    bound = curve.rates[-1] + curve.distortions[-1]
+    axes.plot([0, bound], [bound, 0], "--", color=GREY, label=f"rate + distortion = {bound:.1f}, which is -ELBO")
+    axes.set_xlim(0, 1.3 * max(curve.rates.max(), 1e-6))
+    axes.set_ylim(0, 1.1 * curve.distortions.max())
+    axes.set_xlabel("rate KL(q_t(z|x) || p(z)), nats per example", fontsize=10)
+    axes.set_ylabel("distortion -E[log p(x|z)], nats per example", fontsize=10)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=10, frameon=False)
     return figure
 
 

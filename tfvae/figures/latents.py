@@ -6,8 +6,9 @@ import tensorflow as tf
 from sklearn.decomposition import PCA
 
 from tfvae import posteriors, priors, random
-from tfvae.figures.style import COLOURS, GREY, MARKERS, NotApplicable, event_of_images, new, sheet
-from tfvae.figures.units import ACTIVE
+from tfvae.checks import NotApplicable
+from tfvae.evaluation.units import ACTIVE
+from tfvae.figures.style import COLOURS, GREY, MARKERS, event_of_images, new, sheet
 
 __all__ = ["latent_space", "manifold", "traversals", "unit_costs"]
 

@@ -6,17 +6,15 @@ import pathlib
 import numpy as np
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "GREY", "MARKERS", "NotApplicable", "event_of_images", "new", "sheet", "write"]
+from tfvae.checks import NotApplicable
+
+__all__ = ["COLOURS", "GREY", "MARKERS", "event_of_images", "new", "sheet", "write"]
 
 # Okabe and Ito 2008, "Color universal design": told apart with any colour vision; grey for their yellow, faint on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#9A9A9A")
 MARKERS = ("o", "P", "^")  # of classes beyond the number of colours
 GREY = "#9A9A9A"
 DPI = 120
-
-
-class NotApplicable(ValueError):
-    """A figure that this VAE, or its data, cannot have; the message says why."""
 
 
 def new(width=8.0, height=5.0, title=None):

@@ -91,7 +91,7 @@ def independent_units(*distributions):
     if not all(hasattr(distribution, "units") for distribution in distributions):
         names = " and ".join(type(distribution).__name__ for distribution in distributions)
         raise ValueError(
-            f"this objective measures latent units one by one, which {names} cannot give: "
+            f"latent units are measured one by one here, which {names} cannot give: "
             "take the posterior DiagonalNormal with the prior StandardNormal"
         )
     return [distribution.units() for distribution in distributions]

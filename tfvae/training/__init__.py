@@ -7,7 +7,6 @@ tensorboard/, evaluation.json, figures/; pictures/ where `Pictures` is among the
 import contextlib
 import csv
 import datetime
-import functools
 import importlib.metadata
 import json
 import math
@@ -27,14 +26,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, checks, config, data, evaluation, figures, serving
+from tfvae import callbacks, checks, config, data, serving
+from tfvae.training import measures, plots
 
 __all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment", "write_json"]
 
 PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
-ELBO_SAMPLES = 10  # per example, in `evaluate`
-MOST_COLUMNS = 10  # conditions that the figure of samples shows
-MOST_PLOTTED = 5000  # examples that figures of the latent space show
 
 
 def train(config_path, run, overrides=(), resume=False):
@@ -219,32 +216,21 @@ def best_epoch(run):
         return {key: float(value) for key, value in list(csv.DictReader(file))[best - 1].items()}
 
 
-def evaluate(run, split="test", samples=5000):
+def evaluate(run, split="test", samples=5000, more=True):
     """Evaluates a run's model on a split: ELBO, its terms, and log p(x), nats; writes and returns `evaluation.json`.
 
     Args:
         run: folder of a finished run.
         split: "train", "validation" or "test" of the config, or TFDS' split syntax.
         samples: importance samples per example for log p(x).
+        more: also what `measures` has: of the latents, of reconstructions and of samples.
     """
     vae, experiment = load(run)
-    data = config.evaluation_data(experiment, split)
     start = time.perf_counter()
-    active = evaluation.active_units(vae, data)
-    estimates = evaluation.elbo_terms(vae, data, ELBO_SAMPLES, verbose=1)
-    estimates["log_marginal"] = evaluation.log_marginal(vae, data, samples, verbose=1)
-    result = {
-        "split": split,
-        "examples": len(estimates["elbo"].values),
-        "elbo_samples": ELBO_SAMPLES,
-        "log_marginal_samples": samples,
-        "seconds": round(time.perf_counter() - start, 1),
-    }
-    result |= {name: {"mean": e.mean, "standard_error": e.standard_error} for name, e in estimates.items()}
-    result |= {"active_units": int(active.sum()), "latent_units": len(active)}
-    result["bits_per_dimension"] = evaluation.bits_per_dimension(
-        estimates["log_marginal"].mean, vae.likelihood.event_shape
-    )
+    result = {"split": split} | measures.evidence(vae, config.evaluation_data(experiment, split), samples)
+    if more:
+        result["measures"], result["left_out"] = measures.taken(vae, experiment, split, samples)
+    result["seconds"] = round(time.perf_counter() - start, 1)
     write_json(pathlib.Path(run) / "evaluation.json", result)
     return result
 
@@ -256,79 +242,7 @@ def plot(run, report=None):
         run: folder of a finished run.
         report: function, which is given a line that says what was left out, and why; nothing where nothing was.
     """
-    run = pathlib.Path(run)
-    paths, reasons = [], {}
-    for name, draw in _drawings(run, *load(run)).items():
-        try:
-            figure = draw()
-            paths.append(figures.write(figure, run / "figures" / f"{name}.png"))
-        except figures.NotApplicable as reason:
-            reasons.setdefault(str(reason), []).append(name)
-    try:
-        pictures = sorted((run / "pictures").glob("epoch_*.png"))
-        paths.append(figures.animation(pictures, run / "figures" / "training.gif"))
-    except figures.NotApplicable as reason:
-        reasons[str(reason)] = ["training.gif"]
-    if reasons and report is not None:
-        report("left out: " + "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items()))
-    return paths
-
-
-def _drawings(run, vae, experiment):
-    """{name: function -> figure} of all figures; a function raises NotApplicable where there is none."""
-    data = config.evaluation_data(experiment, "test").unbatch().batch(100).take(MOST_PLOTTED // 100)
-    examples = next(iter(data.unbatch().batch(40)))
-    _, condition = vae.split(examples)
-    half = min(5, len(tf.nest.flatten(examples)[0]) // 2)
-    example, first, second = (
-        tf.nest.map_structure(lambda e, s=s: e[s], examples) for s in (slice(1), slice(half), slice(half, 2 * half))
-    )
-    units = functools.cache(lambda: figures.units(vae, data))
-    given = None if condition is None else condition[:1]
-    columns = None
-    if condition is not None:
-        columns = _some(np.concatenate([vae.split(batch)[1].numpy() for batch in data]), MOST_COLUMNS)
-    return {
-        "reconstructions": lambda: figures.reconstructions(vae, examples),
-        "samples": lambda: figures.samples(vae, 8, 8 if columns is None else len(columns), columns),
-        "interpolations": lambda: figures.interpolations(vae, first, second),
-        "traversals": lambda: figures.traversals(vae, example, units()),
-        "manifold": lambda: figures.manifold(vae, units(), given),
-        "latent_space": lambda: figures.latent_space(units(), _labels(experiment, len(units().centers))),
-        "units": lambda: figures.unit_costs(units()),
-        "learning_curves": lambda: _learning_curves(run, vae),
-    }
-
-
-def _labels(experiment, count):
-    """Classes `[count]` of the first test examples, whether or not the VAE is conditional.
-
-    Raises:
-        NotApplicable: when the data has none.
-    """
-    data_set = experiment.data["name"]
-    labelled = experiment._replace(data={**experiment.data, "condition": "label"})
-    try:
-        pairs = config.evaluation_data(labelled, "test")
-    except (ValueError, OSError):
-        raise figures.NotApplicable(f"{data_set} has no labels") from None
-    found = np.concatenate([label.numpy() for _, label in pairs.unbatch().batch(1000).take(-(-count // 1000))])[:count]
-    if found.shape[-1] < 2 or not np.all(found.sum(axis=-1) == 1):
-        raise figures.NotApplicable(f"the labels of {data_set} are no classes")
-    return found.argmax(axis=-1)
-
-
-def _learning_curves(run, vae):
-    if not (run / "history.csv").is_file():
-        raise figures.NotApplicable("the run has no history.csv")
-    best = json.loads((run / "run.json").read_text())["best_epoch"]
-    steps = int(vae.optimizer.iterations) / best  # of an epoch; the model is that of the best
-    return figures.learning_curves(figures.history(run / "history.csv"), vae.objective, steps, best)
-
-
-def _some(conditions, most):
-    """Rows of conditions [N, k], each once, at most so many."""
-    return np.unique(conditions, axis=0)[::-1][:most]  # of one-hot vectors, the first class first
+    return plots.draw(pathlib.Path(run), *load(run), report)
 
 
 def export(run, models, **settings):
