@@ -7,10 +7,11 @@ filled in several sittings. See docs/results.md.
 import argparse
 import json
 import pathlib
+import statistics
 import subprocess
 import time
 
-from tfvae import training
+from tfvae import config, training
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs" / "reproduce"
 CELLS = {  # the cell's yaml: (what it is, seeds, test log p(x) of the paper, nats)
@@ -22,7 +23,6 @@ CELLS = {  # the cell's yaml: (what it is, seeds, test log p(x) of the paper, na
     "two_layers_iwae_5": ("2 layers, IWAE, k = 5", 1, -83.89),
     "vampprior": ("1 layer, VampPrior, 200 pseudo-inputs", 1, None),
 }
-COMMITS = "commits.json"  # in a run folder: those of the sittings that trained it
 
 __all__ = ["main"]
 
@@ -48,7 +48,7 @@ def main():
     print(_table(options.runs))
 
 
-def _train(config, run, seed, options):
+def _train(path, run, seed, options):
     """Trains a cell to its end, unless it is there."""
     if (run / "model.keras").is_file():
         return
@@ -56,16 +56,16 @@ def _train(config, run, seed, options):
     _note_sitting(run)
     print(f"{run.name}: training", flush=True)
     start = time.perf_counter()
-    training.train(config, run, more, resume=True)
+    training.train(path, run, more, resume=True)
     print(f"{run.name}: {(time.perf_counter() - start) / 60:.1f} minutes in this sitting", flush=True)
 
 
 def _note_sitting(run):
-    """Remembers the commit of each sitting, in order."""
+    """Remembers the commit of each sitting, in order, in the run folder."""
     run.mkdir(exist_ok=True)
-    commits = json.loads((run / COMMITS).read_text()) if (run / COMMITS).is_file() else []
+    commits = _read(run, "commits") if (run / "commits.json").is_file() else []
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=CONFIGS)
-    training.write_json(run / COMMITS, list(dict.fromkeys([*commits, done.stdout.strip() or "unknown"])))
+    training.write_json(run / "commits.json", list(dict.fromkeys([*commits, done.stdout.strip() or "unknown"])))
 
 
 def _evaluate(run, samples):
@@ -78,25 +78,40 @@ def _evaluate(run, samples):
 
 
 def _table(runs):
-    """Markdown: a row for each run that is trained and evaluated."""
+    """Markdown: a row for each run that is trained and evaluated; of several seeds also their mean and spread."""
     lines = [
-        "| cell | seed | paper | log p(x) | ELBO | active units | epochs | minutes | commit |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+        "| cell | seed | paper | log p(x) | ELBO | active units | schedule | minutes | commit |",
+        "|---|---:|---:|---:|---:|---:|---|---:|---|",
     ]
     for cell, (title, _, paper) in CELLS.items():
-        for run in sorted(runs.glob(f"{cell}-[0-9]*")):
-            if (run / "evaluation.json").is_file():
-                lines.append(_row(run, title, paper))
+        done = [run for run in sorted(runs.glob(f"{cell}-[0-9]*")) if (run / "evaluation.json").is_file()]
+        lines += [_row(run, title, paper) for run in done]
+        if len(done) > 1:
+            values = [_read(run, "evaluation")["log_marginal"]["mean"] for run in done]
+            spread = f"{statistics.mean(values):.2f}, spread {statistics.stdev(values):.2f}"
+            lines.append(f"| {title} | {len(done)} seeds | {paper or ''} | {spread} | | | | | |")
     return "\n".join(lines)
 
 
 def _row(run, title, paper):
-    found, record = (json.loads((run / f"{name}.json").read_text()) for name in ("evaluation", "run"))
-    epochs = (run / "history.csv").read_text().count("\n") - 1
+    found = _read(run, "evaluation")
     values = [f"{found[name]['mean']:.2f} ± {found[name]['standard_error']:.2f}" for name in ("log_marginal", "elbo")]
     units = f"{found['active_units']} of {found['latent_units']}"
-    cells = [title, run.name.rsplit("-", 1)[1], paper or "", *values, units, epochs, round(record["seconds"] / 60)]
-    return "| " + " | ".join(map(str, [*cells, " ".join(json.loads((run / COMMITS).read_text()))])) + " |"
+    minutes, commits = round(_read(run, "run")["seconds"] / 60), " ".join(_read(run, "commits"))
+    cells = [title, run.name.rsplit("-", 1)[1], paper or "", *values, units, _schedule(run), minutes, commits]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _schedule(run):
+    keys = config.keys(run / "config.yaml")
+    ((optimizer, arguments),) = keys["optimizer"].items()
+    ((_, rate),) = arguments["learning_rate"].items()
+    epochs = (run / "history.csv").read_text().count("\n") - 1
+    return f"{epochs} epochs, batch {keys['data']['batch_size']}, {optimizer} {rate['warmup_target']:g}"
+
+
+def _read(run, name):
+    return json.loads((run / f"{name}.json").read_text())
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import images, peers, results, scaling, tasks
+from benchmarks import images, peers, reproduce, results, scaling, tasks
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -100,3 +101,25 @@ def test_the_command_runs(tmp_path):
     found = json.loads((tmp_path / "results.json").read_text())
     assert [m["peer"] for m in found["measurements"]] == ["tfvae", "keras_fit"]
     assert all(len(m["figures"]) == 2 for m in found["measurements"])
+
+
+def test_the_table_is_filled_once(tmp_path, monkeypatch, capsys):
+    """Two seeds of a small cell; a second call trains nothing and prints the same."""
+    data = (
+        "data={name: digits, batch_size: 50, train: 'train[:100]', test: 'test[:20]', evaluation: {binarize: static}}"
+    )
+    options = ["--cells", "elbo_1", "--seeds", "2", "--samples", "5", "--set", data, "--set", "fit.epochs=2"]
+    monkeypatch.setattr("sys.argv", ["reproduce", str(tmp_path), *options])
+    reproduce.main()
+    table = capsys.readouterr().out.split("| cell")[1]
+    rows = [line.split(" | ") for line in table.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["0", "1", "2 seeds"]
+    assert all(row[6] == "2 epochs, batch 50, Nadam 0.004" for row in rows[:2])
+    values = [
+        json.loads((tmp_path / f"elbo_1-{i}/evaluation.json").read_text())["log_marginal"]["mean"] for i in (0, 1)
+    ]
+    assert values[0] != values[1] and rows[2][3].startswith(
+        f"{np.mean(values):.2f}, spread {np.std(values, ddof=1):.2f}"
+    )
+    reproduce.main()
+    assert capsys.readouterr().out.split("| cell")[1] == table
