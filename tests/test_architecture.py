@@ -9,7 +9,7 @@ import tfvae
 
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
-    {"quiet", "random", "replicas", "distributions", "networks", "flows", "data", "digits", "shapes"},
+    {"quiet", "files", "random", "replicas", "distributions", "networks", "flows", "data", "digits", "shapes"},
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
     {"checks", "execution"},
     {"model"},

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import pathlib
 import re
 import tempfile
@@ -10,6 +9,7 @@ import tempfile
 import keras
 import tensorflow as tf
 
+from tfvae import files
 from tfvae.callbacks.watch import Pictures, Watch
 
 __all__ = ["Checkpoints", "Pictures", "Saved", "Terminated", "Watch", "latest"]
@@ -167,6 +167,5 @@ def _numbers(callback):
 
 def save(model, path):
     """`model.save`, beside first and then renamed."""
-    partial = path.with_name(f".partial-{path.name}")
-    model.save(partial)
-    os.replace(partial, path)
+    with files.beside(path) as partial:
+        model.save(partial)

@@ -1,10 +1,10 @@
 """Pictures of a training, one after the other, as a GIF."""
 
-import os
 import pathlib
 
 from PIL import Image
 
+from tfvae import files
 from tfvae.checks import NotApplicable
 
 __all__ = ["animation"]
@@ -33,8 +33,7 @@ def animation(pictures, path, milliseconds=400):
     frames = [frame.quantize(16, dither=Image.Dither.NONE) for frame in frames]  # greys; 64 take twice the space
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
     durations = [milliseconds] * (len(frames) - 1) + [4 * milliseconds]
-    frames[0].save(partial, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    os.replace(partial, path)
+    with files.beside(path) as partial:
+        frames[0].save(partial, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return path

@@ -1,11 +1,11 @@
 """How figures look: one palette, one size of type, one way to lay out images."""
 
-import os
 import pathlib
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from tfvae import files
 from tfvae.checks import NotApplicable
 
 __all__ = ["COLOURS", "GREY", "MARKERS", "event_of_images", "new", "sheet", "write"]
@@ -29,9 +29,8 @@ def write(figure, path):
     """Draws a figure to the file `path`, beside first and then renamed; returns the path."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    figure.savefig(partial)
-    os.replace(partial, path)
+    with files.beside(path) as partial:
+        figure.savefig(partial)
     return path
 
 

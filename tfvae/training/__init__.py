@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, checks, config, data, serving
+from tfvae import callbacks, checks, config, data, files, serving
 from tfvae.training import measures, plots
 
 __all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment", "write_json"]
@@ -190,9 +190,8 @@ def _cut_history(path, epochs):
     if path.is_file():
         lines = path.read_text().splitlines(keepends=True)  # none of a run that was told to end in its first epoch
         kept = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) < epochs]
-        partial = path.with_name(f".partial-{path.name}")
-        partial.write_text("".join([*lines[:1], *kept]))
-        os.replace(partial, path)
+        with files.beside(path) as partial:
+            partial.write_text("".join([*lines[:1], *kept]))
 
 
 def load(run):
@@ -268,9 +267,8 @@ def _start_record(run, experiment, vae, first, saved):
         if record["first_batch_crc32"] != fingerprint:
             raise ValueError(f"{run} was begun with other data: go on with the same, or begin anew")
         return record
-    partial = run / ".partial-config.yaml"
-    config.write(experiment, partial)
-    os.replace(partial, run / "config.yaml")
+    with files.beside(run / "config.yaml") as partial:
+        config.write(experiment, partial)
     record = {
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
@@ -284,9 +282,8 @@ def _start_record(run, experiment, vae, first, saved):
 
 
 def _finish(run, record, checkpoints):
-    partial = run / ".partial-model.keras"
-    shutil.copyfile(checkpoints.folder / "best.keras", partial)
-    os.replace(partial, run / "model.keras")
+    with files.beside(run / "model.keras") as partial:
+        shutil.copyfile(checkpoints.folder / "best.keras", partial)
     now = datetime.datetime.now(datetime.UTC)
     record |= {
         "finished": now.isoformat(timespec="seconds"),
@@ -299,9 +296,8 @@ def _finish(run, record, checkpoints):
 
 def write_json(path, content):
     """Writes JSON beside, and renames it; numbers that JSON has not become null."""
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
-    os.replace(partial, path)
+    with files.beside(path) as partial:
+        partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
 
 def _finite(content):

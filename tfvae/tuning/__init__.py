@@ -15,7 +15,7 @@ import typing
 import keras
 import keras_tuner
 
-from tfvae import checks, config, evaluation, training
+from tfvae import checks, config, evaluation, files, training
 from tfvae.config import ConfigError, schema
 from tfvae.tuning import report
 from tfvae.tuning.space import Space
@@ -260,11 +260,9 @@ class _Search(keras_tuner.Tuner):
 
     def _go_on_from(self, earlier, run, experiment):
         """A copy of an earlier run, to be trained longer."""
-        partial = run.with_name(".partial-run")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(earlier, partial)
-        config.write(experiment, partial / "config.yaml")
-        os.replace(partial, run)
+        with files.beside(run) as partial:
+            shutil.copytree(earlier, partial)
+            config.write(experiment, partial / "config.yaml")
 
     def _score(self, experiment, run):
         """The objective of the best epoch, nats."""
@@ -293,13 +291,11 @@ def _finish(found, settings, model, folder):
             f"no trial of {len(rows)} was completed, see {folder / 'trials.csv'}; the first: {reason}"
         )
     best = max(completed, key=lambda trial: trial.score)
-    experiment, partial = found.experiment(best), folder / ".partial-best"
-    config.write(experiment, folder / ".partial-best.yaml")
-    os.replace(folder / ".partial-best.yaml", folder / "best.yaml")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(found.run_folder(best.trial_id), partial)
-    shutil.rmtree(folder / "best", ignore_errors=True)
-    os.replace(partial, folder / "best")
+    with files.beside(folder / "best.yaml") as partial:
+        config.write(found.experiment(best), partial)
+    with files.beside(folder / "best") as partial:
+        shutil.copytree(found.run_folder(best.trial_id), partial)
+        shutil.rmtree(folder / "best", ignore_errors=True)
     report.draw(rows, settings.objective, folder / "figures")
     report.write_hparams(rows, settings.objective, folder / "tensorboard")
     return rows

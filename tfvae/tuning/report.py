@@ -3,13 +3,14 @@
 import csv
 import json
 import math
-import os
 import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from matplotlib import ticker
+
+from tfvae import files
 
 __all__ = ["REASON", "described", "draw", "line", "row", "write_csv", "write_hparams"]
 
@@ -65,12 +66,10 @@ def short(value):
 
 def write_csv(rows, path):
     """trials.csv: a trial a line, a parameter a column; empty where a trial has it not."""
-    partial = path.with_name(f".partial-{path.name}")
-    with open(partial, "w", newline="") as file:
+    with files.beside(path) as partial, open(partial, "w", newline="") as file:
         writer = csv.DictWriter(file, [*ABOUT, *parameters(rows)], restval="")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(partial, path)
 
 
 def write_hparams(rows, objective, folder):
@@ -92,9 +91,9 @@ def draw(rows, objective, folder):
     drawn = {"trials": _over_trials, "parameters": _against_parameters, "parallel": _parallel}
     for name, function in drawn.items():
         figure = function(done, objective)
-        figure.savefig(folder / f".partial-{name}.png", dpi=120)
+        with files.beside(folder / f"{name}.png") as partial:
+            figure.savefig(partial, dpi=120)
         plt.close(figure)
-        os.replace(folder / f".partial-{name}.png", folder / f"{name}.png")
     return [folder / f"{name}.png" for name in drawn]
 
 
