@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.models import weights
-from tfvae import callbacks, training
+from tfvae import callbacks, figures, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
@@ -197,13 +197,18 @@ def command(run, *more):
 
 @pytest.mark.slow
 def test_the_launcher_trains_on_two_workers(tmp_path):
-    done = subprocess.run(command(tmp_path / "two", "--workers", "2"), cwd=ROOT, capture_output=True, text=True)
+    watched = "fit.callbacks=[{Watch: }, {Pictures: {every: 1}}]"
+    arguments = command(tmp_path / "two", "--workers", "2", "--set", watched)
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    training.train(SMOKE, tmp_path / "one")
+    training.train(SMOKE, tmp_path / "one", [watched])
     found, expected = (last(tmp_path / name)[1] for name in ("two", "one"))
     for name, value in expected.items():
         if "optimizer" not in name:
             np.testing.assert_allclose(found[name], value, atol=1e-4, rtol=1e-4, err_msg=name)
+    logged, alone = (figures.history(tmp_path / name / "history.csv") for name in ("two", "one"))
+    assert logged.keys() == alone.keys() and len(list((tmp_path / "two" / "pictures").iterdir())) == 2
+    np.testing.assert_allclose(logged["gradient_norm"], alone["gradient_norm"], rtol=1e-3)
     assert training.load(tmp_path / "two")[0].distribute_strategy.num_replicas_in_sync == 1
     assert training.evaluate(tmp_path / "two", samples=5)["examples"] == 100
 
