@@ -21,6 +21,7 @@ CELLS = {  # the cell's yaml: (what it is, seeds, test log p(x) of the paper, na
     "iwae_50": ("1 layer, IWAE, k = 50", 1, -84.78),
     "two_layers_elbo_1": ("2 layers, ELBO, k = 1", 1, -85.33),
     "two_layers_iwae_5": ("2 layers, IWAE, k = 5", 1, -83.89),
+    "standard_prior": ("1 layer, standard normal prior, as the next", 1, None),
     "vampprior": ("1 layer, VampPrior, 200 pseudo-inputs", 1, None),
 }
 
