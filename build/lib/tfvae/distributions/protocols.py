@@ -1,0 +1,173 @@
+"""The two protocols: layers that give TFP distributions, given features (`Conditional`) or given nothing (`Prior`).
+
+A network gives features, a layer turns features into a distribution, and whatever is measured is measured on
+distributions. Both layers compute in float32, under mixed precision too: log-densities are sums over hundreds of terms.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+__all__ = ["Conditional", "Prior", "as_shape", "bent", "bounded_exp", "over_rows", "unbent"]
+
+
+def as_shape(shape):
+    """A size or a sequence of sizes -> tuple; ValueError unless all are positive integers."""
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if not sizes or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):
+        raise ValueError(f"a shape is one or more positive integers, not {shape!r}")
+    return sizes
+
+
+def bent(raw, bound):
+    """raw, bent so that it stays within -bound and bound; about the identity near 0. `unbent` undoes it."""
+    return bound * tf.tanh(raw / bound)
+
+
+def unbent(value, bound):
+    """The raw number that `bent` makes `value`, within -bound and bound."""
+    return bound * tf.atanh(value / bound)
+
+
+def bounded_exp(raw, bound=7.0):
+    """exp, bent so that it stays within exp(-bound) and exp(bound): a scale that cannot overflow, nor reach zero."""
+    return tf.exp(bent(raw, bound))
+
+
+def over_rows(network, z, condition=None, **kwargs):
+    """network of z `[..., n]`, any batch shape, and condition `[B, k]`, which broadcasts to it -> `[..., *output]`."""
+    rows = inputs = tf.reshape(z, [-1, z.shape[-1]])
+    if condition is not None:
+        condition = tf.broadcast_to(condition, tf.concat([tf.shape(z)[:-1], tf.shape(condition)[-1:]], axis=0))
+        inputs = [rows, tf.reshape(condition, [-1, condition.shape[-1]])]
+    features = network(inputs, **kwargs)  # [prod(...), *output]
+    shape = tf.concat([tf.shape(z)[:-1], features.shape[1:]], axis=0)
+    return tf.ensure_shape(tf.reshape(features, shape), [*z.shape[:-1], *features.shape[1:]])
+
+
+class Conditional(keras.layers.Layer):
+    """Abstract layer: features -> p(. | features), a `tfd.Distribution` with event shape `event_shape`.
+
+    Flat features `[..., F]` are projected to the whole event. Feature maps `[..., H, W, F]` are projected position by
+    position, so they go with an event of the same height and width.
+
+    A subclass says how many numbers each scalar of the event takes, in `parameters`, and makes the distribution of as
+    many tensors `[..., *event_shape]`, in `distribution`. Where that is not the shape of its parameters, it says which
+    they have, in `shapes`. A likelihood also says which values it models (`support`, and `domain` in words), and which
+    raw parameters put its mean where (`raw`), for `start`. A posterior says which point stands for an example
+    (`center`).
+
+    Args:
+        event_shape: shape of what is modelled, an integer or a tuple.
+
+    Raises:
+        ValueError: when the features' height and width differ from the event's.
+    """
+
+    parameters = 1
+    domain = "finite numbers"
+
+    def __init__(self, event_shape, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.event_shape = as_shape(event_shape)
+
+    @property
+    def shapes(self):
+        """Shapes of the raw parameters of one event; over maps, each begins with the event's height and width."""
+        return (self.event_shape,) * self.parameters
+
+    def distribution(self, *raw):
+        """Raw parameters, each `[..., *shape]` for its shape of `shapes` -> distribution with batch shape `[...]`."""
+        raise NotImplementedError(f"{type(self).__name__} must define distribution")
+
+    def center(self, distribution):
+        """The point `[..., *event_shape]` that stands for a distribution of this layer: its mean."""
+        return distribution.mean()
+
+    def support(self, x):
+        """Which elements of x `[..., *event_shape]` the distribution can take: bool, the same shape."""
+        return tf.math.is_finite(x)
+
+    def raw(self, mean):
+        """The raw parameters, a tuple, at which the distribution's mean is `mean`; None where nobody says."""
+        return None
+
+    def build(self, input_shape):
+        features = tuple(input_shape[1:])
+        if len(features) > 1 and features[:-1] != self.event_shape[:-1]:
+            raise ValueError(
+                f"{type(self).__name__} has events of shape {self.event_shape}, "
+                f"but its features are maps of shape {features}: heights and widths must be the same"
+            )
+        self.feature_rank = len(features)
+        self.sizes = [math.prod(shape[len(features) - 1 :]) for shape in self.shapes]  # of what one position is given
+        if self.sizes:
+            self.projection = keras.layers.Dense(sum(self.sizes), dtype="float32")
+            self.projection.build(input_shape)
+
+    def call(self, features):
+        return self.distribution(*self.raw_parameters(features))
+
+    def raw_parameters(self, features):
+        """features -> the raw parameters, a list of `[..., *shape]` for the shapes of `shapes`."""
+        if not self.sizes:
+            return []
+        batch, static = tf.shape(features)[: -self.feature_rank], features.shape[: -self.feature_rank]
+        raw = tf.split(self.projection(features), self.sizes, axis=-1)
+        return [
+            tf.ensure_shape(tf.reshape(r, tf.concat([batch, shape], axis=0)), [*static, *shape])
+            for r, shape in zip(raw, self.shapes, strict=True)
+        ]
+
+    def start(self, mean):
+        """Sets the projection's bias so that features of 0 give the mean `mean` `[*event_shape]`, if `raw` says how."""
+        mean = tf.convert_to_tensor(mean, tf.float32)
+        mean = tf.reduce_mean(mean, axis=tuple(range(self.feature_rank - 1)))  # over maps, one bias for all positions
+        raw = self.raw(mean)
+        if raw is not None:
+            self.projection.bias.assign(tf.concat([tf.reshape(r, [-1]) for r in raw], axis=0))
+
+    def get_config(self):
+        return super().get_config() | {"event_shape": list(self.event_shape)}
+
+
+class Prior(keras.layers.Layer):
+    """Abstract layer: -> p(z), a `tfd.Distribution` with event shape `event_shape` and batch shape `[]`.
+
+    A subclass defines `distribution`; weights, if any, are made in its `__init__` with `add_weight`. It may say too how
+    the latent space is walked through (`between`), how much of a latent the decoder sees (`decoder_shape`), and how it
+    starts from data (`start`).
+
+    Args:
+        event_shape: the latent size, an integer or a tuple of one.
+    """
+
+    def __init__(self, event_shape, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.event_shape = as_shape(event_shape)
+        self.built = True  # Keras never calls it: a layer cannot be called with no argument
+
+    def distribution(self, condition=None, infer=None):
+        """-> p(z), batch `[]`, or p(z|condition), batch `[B]`.
+
+        Args:
+            condition: `[B, k]` in a conditional VAE, else None.
+            infer: the VAE's function (x `[K, *x's shape]`, condition `[K, k]` or None) -> q(z|x), batch `[K]`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define distribution")
+
+    @property
+    def decoder_shape(self):
+        """Shape `[m]` of what the decoder sees of a latent: its first m numbers; all unless overridden."""
+        return self.event_shape
+
+    def between(self, start, end, weight):
+        """The point at `weight`, 0 to 1, of the path from latent `start` to `end` `[..., n]`: a straight line."""
+        return (1 - weight) * start + weight * end
+
+    def start(self, x, condition=None):
+        """Sets weights from examples x `[N, *x's shape]` (and conditions `[N, k]`), where that helps; else nothing."""
+
+    def get_config(self):
+        return super().get_config() | {"event_shape": list(self.event_shape)}

@@ -1,0 +1,68 @@
+"""Evaluation: the evidence and what bounds it, in nats; what the latents hold; quality of codes and of samples."""
+
+from tfvae.checks import NotApplicable
+from tfvae.evaluation.annealing import Annealed, Bounds, annealed, bidirectional
+from tfvae.evaluation.batches import Estimate
+from tfvae.evaluation.disentanglement import DCI, codes, dci, factor_vae_score, mig, sap
+from tfvae.evaluation.evidence import Importance, bits_per_dimension, elbo_terms, log_marginal, log_marginal_of_batch
+from tfvae.evaluation.gaps import Gap, gap
+from tfvae.evaluation.information import (
+    KLParts,
+    RateDistortion,
+    aggregate_kl,
+    kl_parts,
+    mutual_information,
+    rate_distortion,
+)
+from tfvae.evaluation.probes import knn_accuracy, linear_probe
+from tfvae.evaluation.reconstruction import squared_error
+from tfvae.evaluation.samples import (
+    DensityCoverage,
+    PrecisionRecall,
+    density_coverage,
+    draws,
+    pixel_features,
+    precision_recall,
+)
+from tfvae.evaluation.units import Units, active_units, kl_per_unit, latent_units
+
+__all__ = [
+    "DCI",
+    "Annealed",
+    "Bounds",
+    "DensityCoverage",
+    "Estimate",
+    "Gap",
+    "Importance",
+    "KLParts",
+    "NotApplicable",
+    "PrecisionRecall",
+    "RateDistortion",
+    "Units",
+    "active_units",
+    "aggregate_kl",
+    "annealed",
+    "bidirectional",
+    "bits_per_dimension",
+    "codes",
+    "dci",
+    "density_coverage",
+    "draws",
+    "elbo_terms",
+    "factor_vae_score",
+    "gap",
+    "kl_parts",
+    "kl_per_unit",
+    "knn_accuracy",
+    "latent_units",
+    "linear_probe",
+    "log_marginal",
+    "log_marginal_of_batch",
+    "mig",
+    "mutual_information",
+    "pixel_features",
+    "precision_recall",
+    "rate_distortion",
+    "sap",
+    "squared_error",
+]

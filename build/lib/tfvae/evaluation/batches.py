@@ -1,0 +1,73 @@
+"""Evaluation of all batches of a data set, by a compiled function of one."""
+
+import functools
+import math
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae import random, replicas
+from tfvae.data import untuned
+
+__all__ = ["Estimate", "compiled", "over_batches"]
+
+
+class Estimate(NamedTuple):
+    """Values `[N]`, one per example, nats."""
+
+    values: np.ndarray
+
+    @property
+    def mean(self):
+        """Mean over the examples, nats."""
+        return float(np.mean(self.values, dtype=np.float64))
+
+    @property
+    def standard_error(self):
+        """Standard error of the mean over the examples, nats."""
+        if len(self.values) < 2:
+            return math.nan
+        with np.errstate(invalid="ignore"):  # a bound of -infinity has no spread
+            return float(np.std(self.values, ddof=1, dtype=np.float64) / math.sqrt(len(self.values)))
+
+    def __str__(self):
+        return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
+
+
+def over_batches(vae, function, data, seed, verbose, setting=None):
+    """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
+
+    By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data.
+    """
+    run = functools.partial(function, vae, setting) if vae.run_eagerly else compiled(vae, function, setting)
+    if replicas.several(vae.distribute_strategy):
+        run = replicas.over_replicas(vae.distribute_strategy, run)
+    else:
+        run = functools.partial(_alone, run)
+    if not isinstance(data, tf.data.Dataset):
+        data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
+    count = int(data.cardinality())
+    progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
+    results, index = [], 0
+    for batch in data:
+        seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
+        results.append(run(batch, seeds).numpy())
+        index += results[-1].shape[1]
+        progress.add(1)
+    if not results:
+        raise ValueError("there is no data to evaluate")
+    return np.concatenate(results, axis=1)
+
+
+def _alone(run, batch, seeds):
+    return run(batch, seeds(0))
+
+
+def compiled(vae, function, setting):
+    """function(vae, setting, ...) as a program, made once and kept with the VAE: compiling takes seconds."""
+    key = (function, setting, vae.jit_compile)
+    if key not in vae.programs:
+        vae.programs[key] = tf.function(functools.partial(function, vae, setting), jit_compile=vae.jit_compile)
+    return vae.programs[key]

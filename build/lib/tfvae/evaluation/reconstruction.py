@@ -1,0 +1,27 @@
+"""How far reconstructions are from what they are of."""
+
+import tensorflow as tf
+
+from tfvae.evaluation.batches import Estimate, over_batches
+
+__all__ = ["squared_error"]
+
+
+def squared_error(vae, data, verbose=0):
+    """`Estimate` of the mean squared error of reconstructions, over the dimensions of x; not in nats.
+
+    A reconstruction is E[p(x|z)] at the center of q(z|x), as `predict` gives it.
+
+    Args:
+        vae: the model.
+        data: `tf.data` of batches as loaded, or an array `[N, ...]`; of a conditional VAE, of pairs, or a pair.
+        verbose: 1 shows a progress bar.
+    """
+    return Estimate(over_batches(vae, _squared_error, data, 0, verbose)[0])
+
+
+def _squared_error(vae, _, batch, key):
+    del key  # nothing is drawn
+    x, posterior, _, decode = vae.given(batch)
+    difference = decode(vae.posterior.center(posterior)).mean() - x
+    return tf.reduce_mean(tf.reshape(difference**2, [x.shape[0], -1]), axis=1)[None]  # [1, B]

@@ -1,0 +1,29 @@
+"""Figures of a VAE and of its training, as matplotlib `Figure`s; `write` puts one into a file.
+
+A figure that a VAE cannot have raises `NotApplicable`, which says why.
+"""
+
+from tfvae.checks import NotApplicable
+from tfvae.figures.animation import animation
+from tfvae.figures.curves import history, learning_curves, rate_distortion
+from tfvae.figures.images import interpolations, progress, reconstructions, samples
+from tfvae.figures.latents import latent_space, manifold, traversals, unit_costs
+from tfvae.figures.style import event_of_images, write
+
+__all__ = [
+    "NotApplicable",
+    "animation",
+    "event_of_images",
+    "history",
+    "interpolations",
+    "latent_space",
+    "learning_curves",
+    "manifold",
+    "progress",
+    "rate_distortion",
+    "reconstructions",
+    "samples",
+    "traversals",
+    "unit_costs",
+    "write",
+]

@@ -1,0 +1,130 @@
+"""Images that a VAE makes: of examples, of draws from the prior, of what lies between two examples."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae import priors
+from tfvae.figures.style import event_of_images, sheet
+
+__all__ = ["interpolations", "progress", "reconstructions", "samples"]
+
+
+def reconstructions(vae, data):
+    """Each example above its reconstruction E[p(x|z)] at the center of q(z|x).
+
+    Args:
+        vae: the model.
+        data: as loaded, `[N, ...]` (of a conditional VAE, a pair); some 20 examples make a good picture.
+    """
+    event_of_images(vae)
+    x, mean = _numpy(vae.preprocess(data)), _numpy(vae(data))
+    columns = min(10, len(x))
+    rows = []
+    for start in range(0, len(x) - columns + 1, columns):
+        rows += [x[start : start + columns], mean[start : start + columns]]
+    return sheet(
+        np.stack(rows),
+        "Reconstructions: each example x above E[p(x|z)] at the center of q(z|x)",
+        "examples",
+        "",
+        rows=["x", "E[p(x|z)]"] * (len(rows) // 2),
+    )
+
+
+def samples(vae, rows=8, columns=8, condition=None, seed=None):
+    """Means E[p(x|z)] for draws of z from the prior, in a grid.
+
+    Args:
+        vae: the model.
+        rows, columns: of the grid.
+        condition: of a conditional VAE, one for each column, `[columns, k]`.
+        seed: int32 `[2]`, or None.
+    """
+    event_of_images(vae)
+    names, along, down = None, f"{rows * columns} draws of z from the prior p(z)", ""
+    if condition is not None:
+        names, along, down = condition_names(condition), "condition of the column", "draws of z"
+        condition = np.tile(condition, (rows, 1))
+    drawn = _numpy(vae.sample(rows * columns, condition, seed))
+    images = drawn.reshape(rows, columns, *drawn.shape[1:])
+    return sheet(images, "Samples: E[p(x|z)] for z drawn from the prior", along, down, names, width=6.5)
+
+
+def condition_names(condition):
+    """Conditions `[N, k]` -> their N names: of one-hot vectors the class, else the number in the row."""
+    one_hot = condition.shape[-1] > 1 and np.all(np.isin(condition, (0, 1))) and np.all(condition.sum(axis=-1) == 1)
+    return [str(i) for i in (condition.argmax(axis=-1) if one_hot else range(1, len(condition) + 1))]
+
+
+def interpolations(vae, first, second, steps=11):
+    """Decoded points on the way between the latents of two examples.
+
+    There is a row for each pair, along the prior's own way (`Prior.between`). Where the prior is a standard normal
+    there are two: the line, and the arc, on which the length of z stays near that of draws from the prior; a line's
+    middle is shorter (White 2016, "Sampling generative networks", arXiv:1609.04468).
+
+    Args:
+        vae: the model.
+        first, second: data as loaded, `[N, ...]` each (of a conditional VAE, a pair).
+        steps: columns.
+    """
+    event_of_images(vae)
+    own = _numpy(vae.interpolate(first, second, steps))
+    rows, names = own, ["arc" if isinstance(vae.prior, priors.SphericalUniform) else "line"] * len(own)
+    if isinstance(vae.prior, priors.StandardNormal):
+        arcs = _numpy(_along_arcs(vae, first, second, steps))
+        rows = np.stack([own, arcs], axis=1).reshape(-1, *own.shape[1:])  # [2 N, steps, *event]
+        names = ["line", "arc"] * len(own)
+    weights = [f"{weight:.1f}" for weight in np.linspace(0, 1, steps)]
+    title = "Interpolations in the latent space, from an example (left) to another (right)"
+    return sheet(rows, title, "share of the way between the two latents", "", weights, names)
+
+
+def _along_arcs(vae, first, second, steps):
+    """As `VAE.interpolate`, on arcs `[B, steps, *event]`."""
+    weight = tf.linspace(0.0, 1.0, steps)[:, None]  # [steps, 1]
+    start, end = (vae.posterior.center(vae.encode(data))[:, None] for data in (first, second))  # [B, 1, n]
+    condition = None
+    if vae.condition_size:
+        one, other = (vae.split(data)[1][:, None] for data in (first, second))
+        condition = (1 - weight) * one + weight * other  # [B, steps, k]
+    return vae.decode(arc(start, end, weight), condition).mean()
+
+
+def arc(start, end, weight):
+    """The point at `weight` of the arc from `start` to `end` `[..., n]`: angle and length change evenly.
+
+    Where both lie on one line through the origin there is no such arc, and the line is taken.
+    """
+    lengths = tf.norm(start, axis=-1, keepdims=True) * tf.norm(end, axis=-1, keepdims=True)
+    product = tf.reduce_sum(start * end, axis=-1, keepdims=True)
+    cosine = tf.where(lengths > 0, tf.math.divide_no_nan(product, lengths), 1.0)
+    angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
+    sine = tf.sin(angle)
+    first = tf.where(sine > 1e-3, tf.math.divide_no_nan(tf.sin((1 - weight) * angle), sine), 1 - weight)
+    second = tf.where(sine > 1e-3, tf.math.divide_no_nan(tf.sin(weight * angle), sine), weight)
+    return first * start + second * end
+
+
+def progress(vae, data, seed, title):
+    """Examples, their reconstructions, and two rows of samples: one picture of a training that goes on.
+
+    Args:
+        vae: the model.
+        data: as loaded, `[N, ...]` (of a conditional VAE, a pair, whose conditions are those of the samples too).
+        seed: int32 `[2]`, of the samples: the same for all pictures.
+        title: of the picture.
+    """
+    event_of_images(vae)
+    x, mean = _numpy(vae.preprocess(data)), _numpy(vae(data))
+    condition = vae.split(data)[1]
+    drawn = _numpy(vae.sample(2 * len(x), None if condition is None else np.tile(condition, (2, 1)), seed))
+    rows = np.stack([x, mean, drawn[: len(x)], drawn[len(x) :]])
+    return sheet(
+        rows, title, "examples, and draws of z from the prior", "", rows=["x", "E[p(x|z)]", "sample", "sample"]
+    )
+
+
+def _numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)

@@ -1,0 +1,22 @@
+"""Likelihoods p(x|z): features -> distribution over events (images, vectors), batch `[B]` or `[S, B]`."""
+
+from tfvae.likelihoods.counts import Categorical, NegativeBinomial, Poisson
+from tfvae.likelihoods.pixels import (
+    Bernoulli,
+    ContinuousBernoulli,
+    DiscretizedLogistic,
+    MixtureOfDiscretizedLogistics,
+)
+from tfvae.likelihoods.real import Laplace, Normal
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "DiscretizedLogistic",
+    "Laplace",
+    "MixtureOfDiscretizedLogistics",
+    "NegativeBinomial",
+    "Normal",
+    "Poisson",
+]

@@ -1,0 +1,228 @@
+"""Likelihoods of pixels: black and white, grey, and of levels."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
+
+from tfvae import distributions
+
+__all__ = ["Bernoulli", "ContinuousBernoulli", "DiscretizedLogistic", "MixtureOfDiscretizedLogistics"]
+
+register = keras.saving.register_keras_serializable("tfvae")
+
+
+@register
+class Bernoulli(distributions.Conditional):
+    """p(x|z) = prod_i mean_i(z)^x_i (1 - mean_i(z))^(1 - x_i), for x of zeros and ones; float32 `tfd.Bernoulli`.
+
+    Grey values are not modelled: binarise them (`preprocessing.Binarize`).
+    Kingma and Welling 2013, arXiv:1312.6114, appendix C.1.
+
+    Args:
+        event_shape: shape of x.
+    """
+
+    domain = "0 and 1 (grey pixels become so through preprocessing.Binarize)"
+
+    def distribution(self, logits):  # [..., *event]
+        return distributions.Bernoulli(logits, len(self.event_shape))
+
+    def support(self, x):
+        return (x == 0) | (x == 1)
+
+    def raw(self, mean):
+        mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)  # a pixel that was never lit may be yet
+        return (tf.math.log(mean) - tf.math.log1p(-mean),)
+
+
+@register
+class ContinuousBernoulli(distributions.Conditional):
+    """p(x|z) = prod_i C(l_i) exp(l_i x_i), l = logits(z), for x in [0, 1]: grey pixels as they are;
+    `tfd.ContinuousBernoulli`.
+
+    Its mean is not the sigmoid of its logits. Loaiza-Ganem and Cunningham 2019, arXiv:1907.06845.
+
+    Args:
+        event_shape: shape of x.
+    """
+
+    domain = "numbers in [0, 1] (pixels become so through preprocessing.Rescale)"
+
+    def distribution(self, raw_logits):  # [..., *event]
+        logits = distributions.bent(raw_logits, 15.0)  # beyond, the density is infinite in float32
+        return tfd.Independent(tfd.ContinuousBernoulli(logits=logits), len(self.event_shape))
+
+    def support(self, x):
+        return (x >= 0) & (x <= 1)
+
+
+class QuantizedLogistic(tfd.Distribution):
+    """A logistic distribution rounded to the nearest of `levels` numbers k / (levels - 1), k = 0 .. levels - 1.
+
+    P(x) = F(x + h) - F(x - h), with F the logistic distribution function and h half a step; 0 has all that is below
+    it, 1 all that is above. A value between two levels counts as the nearest.
+
+    Args:
+        loc: location of the logistic distribution, `[...]`.
+        scale: its scale, positive, `[...]`.
+        levels: how many, at least 2.
+    """
+
+    def __init__(self, loc, scale, levels, validate_args=False, allow_nan_stats=True, name="QuantizedLogistic"):
+        parameters = dict(locals())
+        self.logistic, self.levels = tfd.Logistic(loc, scale), levels
+        super().__init__(
+            dtype=self.logistic.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=validate_args,
+            allow_nan_stats=allow_nan_stats,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {"loc": tfp.util.ParameterProperties(), "scale": tfp.util.ParameterProperties()}
+
+    def _event_shape(self):
+        return tf.TensorShape([])
+
+    def _event_shape_tensor(self):
+        return tf.constant([], tf.int32)
+
+    def _log_prob(self, x):
+        # s(a) - s(b) = s(a) s(-b) (1 - exp(-(a - b))), with s the sigmoid: no difference of nearly equal numbers, and
+        # each logarithm is finite wherever x lies, so that the gradient through `where` is finite too
+        steps = self.levels - 1
+        k = tf.round(x * steps)
+        first, last = k <= 0, k >= steps
+        below = tf.where(first, 0.0, self.logistic.log_survival_function((k - 0.5) / steps))
+        above = tf.where(last, 0.0, self.logistic.log_cdf((k + 0.5) / steps))
+        width = tf.math.log(-tf.math.expm1(-1 / (steps * self.logistic.scale)))
+        return below + above + tf.where(first | last, 0.0, width)
+
+    def _mean(self):
+        # a sum over the edges between levels of the probability to lie above; one at a time, for the memory's sake
+        steps = self.levels - 1
+        edges = (tf.range(steps, dtype=self.dtype) + 0.5) / steps
+        none = tf.zeros_like(self.logistic.mean())
+        return tf.foldl(lambda total, edge: total + self.logistic.survival_function(edge), edges, none) / steps
+
+    def _sample_n(self, n, seed=None):
+        steps = self.levels - 1
+        return tf.clip_by_value(tf.round(self.logistic.sample(n, seed=seed) * steps), 0, steps) / steps
+
+
+class _Levels(distributions.Conditional):
+    """For x of `levels` numbers from 0 to 1, the same step apart, through logistic distributions.
+
+    Raises:
+        ValueError: when there are fewer than 2 levels.
+    """
+
+    SCALE = 0.1  # where it starts
+
+    def __init__(self, event_shape, levels: int = 256, **kwargs):
+        super().__init__(event_shape, **kwargs)
+        if levels < 2:
+            raise ValueError(f"levels must be 2 or more, not {levels}")
+        self.levels = levels
+
+    @property
+    def domain(self):
+        steps = self.levels - 1
+        return f"k / {steps} for whole k from 0 to {steps} (uint8 pixels become k / 255 through preprocessing.Rescale)"
+
+    def support(self, x):
+        k = x * (self.levels - 1)
+        return (x >= 0) & (x <= 1) & (tf.abs(k - tf.round(k)) < 0.01)
+
+    def logistic(self, center, raw_loc, raw_scale):
+        """The distribution of each scalar; a `raw_loc` of 0 puts its location at `center`."""
+        loc = center + 0.5 * distributions.bent(raw_loc, 10.0)
+        return QuantizedLogistic(loc, self.SCALE * distributions.bounded_exp(raw_scale), self.levels)
+
+    def raw_loc(self, center, mean):
+        """What `raw_loc` gives this mean, at the scale `SCALE`.
+
+        That of a logistic distribution clipped to [0, 1], scale (softplus(loc / scale) - softplus((loc - 1) / scale)),
+        solved for loc. Rounding to levels moves the mean by less than 0.4 / (levels - 1)^2.
+        """
+        mean = mean / self.SCALE
+        loc = tf.math.log(tf.math.expm1(mean)) - tf.math.log(-tf.math.expm1(mean - 1 / self.SCALE))
+        return distributions.unbent(2 * (self.SCALE * loc - center), 10.0)
+
+    def get_config(self):
+        return super().get_config() | {"levels": self.levels}
+
+
+@register
+class DiscretizedLogistic(_Levels):
+    """p(x|z) = prod_i s((x_i + h - loc_i(z)) / scale_i(z)) - s((x_i - h - loc_i(z)) / scale_i(z)), s the sigmoid, for
+    pixels of 256 (or other) levels; h is half a step, and 0 and 1 have all that lies beyond; `QuantizedLogistic`.
+
+    x is k / (levels - 1), as `preprocessing.Rescale` makes of uint8 pixels. It is a probability of the pixels, so that
+    bits per dimension are -log p(x|z) / (number of scalars * log 2). The scale starts at 0.1 and stays within
+    0.1 exp(-7) and 0.1 exp(7), the location within 5 of 0.5.
+    Kingma et al. 2016, arXiv:1606.04934, appendix.
+
+    Args:
+        event_shape: shape of x.
+        levels: how many, at least 2.
+    """
+
+    parameters = 2
+
+    def distribution(self, raw_loc, raw_scale):  # [..., *event] each
+        return tfd.Independent(self.logistic(0.5, raw_loc, raw_scale), len(self.event_shape))
+
+    def raw(self, mean):
+        mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)  # a pixel that was never lit may be yet
+        return self.raw_loc(0.5, mean), tf.zeros_like(mean)
+
+
+@register
+class MixtureOfDiscretizedLogistics(_Levels):
+    """p(x|z) = prod_i sum_k w_ik(z) p_ik(x_i|z), each p_ik as in `DiscretizedLogistic`; `tfd.MixtureSameFamily`.
+
+    Every scalar has its own mixture: the channels of a pixel are independent given z, where the paper has the green
+    depend on the red, and the blue on both. The locations start spread over [0, 1].
+    Salimans et al. 2017 (PixelCNN++), arXiv:1701.05517.
+
+    Args:
+        event_shape: shape of x.
+        components: how many for each scalar, at least 1.
+        levels: how many, at least 2.
+    """
+
+    def __init__(self, event_shape, components: int = 5, levels: int = 256, **kwargs):
+        super().__init__(event_shape, levels, **kwargs)
+        if components < 1:
+            raise ValueError(f"components must be 1 or more, not {components}")
+        self.components = components
+
+    @property
+    def shapes(self):
+        return ((*self.event_shape, self.components),) * 3
+
+    @property
+    def centers(self):
+        """Where the locations start, `[components]`."""
+        return (tf.range(self.components, dtype=tf.float32) + 0.5) / self.components
+
+    def distribution(self, logits, raw_loc, raw_scale):  # [..., *event, components] each
+        mixture = tfd.MixtureSameFamily(
+            distributions.Categorical(logits=logits), self.logistic(self.centers, raw_loc, raw_scale)
+        )
+        return tfd.Independent(mixture, len(self.event_shape))
+
+    def raw(self, mean):
+        mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)
+        # the components' means lie evenly about the mean, as widely as 0 and 1 leave room
+        room = 0.9 * tf.minimum(mean, 1 - mean)[..., None]
+        means = mean[..., None] + room * (2 * self.centers - 1)  # [..., components]
+        return tf.zeros_like(means), self.raw_loc(self.centers, means), tf.zeros_like(means)
+
+    def get_config(self):
+        return super().get_config() | {"components": self.components}

@@ -1,0 +1,97 @@
+"""What objectives have in common: their terms, their call, and the KL between posterior and prior."""
+
+import dataclasses
+import functools
+import logging
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+__all__ = ["Objective", "Terms", "independent_units", "kl_divergence", "log_mean_exp", "register", "weighed"]
+
+register = keras.saving.register_keras_serializable("tfvae")
+log = logging.getLogger(__name__)
+
+
+class Terms(NamedTuple):
+    """What an objective gives, each `[B]`, in nats."""
+
+    loss: tf.Tensor  # minimised
+    reconstruction: tf.Tensor  # E_q[log p(x|z)]
+    kl: tf.Tensor  # KL(q(z|x) || p(z))
+
+    @property
+    def elbo(self):
+        """reconstruction - kl `[B]`: a lower bound of log p(x), whatever weights the loss gives its terms."""
+        return self.reconstruction - self.kl
+
+
+class Objective:
+    """Base of the objectives: frozen dataclasses with a call.
+
+    Call arguments: x `[B, *event]`; posterior, batch `[B]`; prior, batch `[]` or, given conditions, `[B]`; decode,
+    z `[S, B, n]` -> p(x|z) with batch `[S, B]`; step, the optimizer's step, integer scalar; seed int32 `[2]`. Returns
+    `Terms`. Where a batch is spread over replicas, B is of one of them, and its own mean loss is what is minimised: an
+    objective that looks at the whole batch gathers it (`tfvae.replicas`).
+    """
+
+    whole_batch = False  # whether it gathers the batch over replicas
+    monitor = "elbo"  # which of loss, elbo, reconstruction and kl chooses the best epoch; bigger is better
+
+    def __call__(self, x, posterior, prior, decode, step, seed):
+        raise NotImplementedError(f"{type(self).__name__} must define __call__")
+
+    def get_config(self):
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def kl_divergence(posterior, prior, z, log_q):
+    """KL(q || p) `[B]`, nats: TFP's closed form where there is one, else the mean over samples of log q - log p.
+
+    Args:
+        posterior, prior: q, batch `[B]`; p, batch `[]` or `[B]`.
+        z: samples of q `[S, B, n]`.
+        log_q: their log q `[S, B]`.
+    """
+    try:
+        return tfd.kl_divergence(posterior, prior)
+    except NotImplementedError:
+        _say_estimated(type(posterior).__name__, type(prior).__name__)
+        return tf.reduce_mean(log_q - prior.log_prob(z), axis=0)
+
+
+@functools.cache  # once is enough
+def _say_estimated(posterior, prior):
+    log.info("no closed KL(%s || %s): it is estimated from the samples of z", posterior, prior)
+
+
+def weighed(weight, term):
+    """weight * term; 0 where the weight is the number 0, as the KL of a point is infinite."""
+    return 0.0 if isinstance(weight, (int, float)) and not weight else weight * term
+
+
+def log_mean_exp(values, axis):
+    """log of the mean of exp(values) along one axis; TFP's own fails on a replica that has no examples."""
+    count = tf.cast(tf.shape(values)[axis], values.dtype)
+    return tf.reduce_logsumexp(values, axis=axis) - tf.math.log(count)
+
+
+def independent_units(*distributions):
+    """Each distribution over latents `[n]` as n of one number each: normals, batch `[..., n]`, event `[]`.
+
+    Raises:
+        ValueError: when one is not known to have independent units; it names the distributions.
+    """
+    if not all(hasattr(distribution, "units") for distribution in distributions):
+        names = " and ".join(type(distribution).__name__ for distribution in distributions)
+        raise ValueError(
+            f"latent units are measured one by one here, which {names} cannot give: "
+            "take the posterior DiagonalNormal with the prior StandardNormal"
+        )
+    return [distribution.units() for distribution in distributions]

@@ -1,0 +1,186 @@
+"""Bounds by importance weights, tighter than the ELBO, and estimators of their gradients.
+
+All draw the same z from the same seed, for the same number of draws in total.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import tensorflow as tf
+
+from tfvae.objectives.base import Objective, Terms, kl_divergence, log_mean_exp, register
+
+__all__ = ["CIWAE", "IWAE", "MIWAE", "PIWAE"]
+
+
+def weighted_gradient(value, weight):
+    """value, unchanged; a gradient that flows back through it is multiplied by `weight()`.
+
+    The weight is a function because it is known later than the value, from what is computed of it: it is called when
+    the gradient is.
+    """
+
+    @tf.custom_gradient
+    def identity(value):
+        return tf.identity(value), lambda gradient: gradient * weight()
+
+    return identity(value)
+
+
+def path_only(posterior, z, log_q):
+    """log_q `[S, B]`, unchanged, of the posterior's samples z; its gradient is only that through z.
+
+    The other part, the score d log q / d phi at z held fixed, is 0 in expectation; for a flow it costs an inversion.
+    """
+    held = posterior.log_prob(tf.stop_gradient(z))  # [S, B]: its gradient is the score
+    return log_q - held + tf.stop_gradient(held)
+
+
+def weighted_samples(samples, x, posterior, prior, decode, seed):
+    """Draws `samples` S of z: log p(x|z) p(z) / q(z|x) `[S, B]`, the mean of log p(x|z) `[B]`, the KL `[B]`."""
+    z, log_q = posterior.experimental_sample_and_log_prob(samples, seed=seed)  # [S, B, n], [S, B]
+    log_likelihood = decode(z).log_prob(x)  # [S, B]
+    log_weight = log_likelihood + prior.log_prob(z) - log_q  # [S, B]
+    return log_weight, tf.reduce_mean(log_likelihood, axis=0), kl_divergence(posterior, prior, z, log_q)
+
+
+def in_groups(values, groups):
+    """Samples `[M * K, B]` -> `[M, K, B]`, in M groups."""
+    return tf.reshape(values, [groups, values.shape[0] // groups, -1])
+
+
+@register
+@dataclass(frozen=True)
+class IWAE(Objective):
+    """loss = -E log 1/S sum_s w_s, w_s = p(x|z_s) p(z_s) / q(z_s|x): minus a bound that tightens as S grows.
+
+    The reported `elbo` stays the ELBO, with the same samples, and lies below the bound.
+    Burda, Grosse and Salakhutdinov 2015, arXiv:1509.00519.
+
+    As S grows the gradient in the parameters of q shrinks faster than its noise. Two estimators of it do without the
+    score, its part that is not through z. "stl" leaves it out, to stick the landing (Roeder et al. 2017,
+    arXiv:1703.09194): no noise is left where q is exact; with S > 1 it is biased. "dreg" is doubly reparameterised
+    (Tucker et al. 2018, arXiv:1810.04152), and unbiased: the path through z_s is weighed by v_s^2, v_s = w_s / sum w,
+    not by v_s. The gradient in decoder and prior is the same for all three: sum_s v_s d log w_s.
+
+    Args:
+        samples: S, at least 1; with 1 it is the ELBO, its KL estimated.
+        estimator: "standard", "stl" or "dreg", of the gradient; the loss's value is the same for all.
+    """
+
+    samples: int = 5
+    estimator: Literal["standard", "stl", "dreg"] = "standard"
+
+    def __post_init__(self):
+        if self.samples < 1:
+            raise ValueError(f"samples must be 1 or more: {self}")
+        if self.estimator not in ("standard", "stl", "dreg"):
+            raise ValueError(f"estimator must be standard, stl or dreg: {self}")
+
+    def __call__(self, x, posterior, prior, decode, step, seed):
+        z, log_q = posterior.experimental_sample_and_log_prob(self.samples, seed=seed)  # [S, B, n], [S, B]
+        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
+        if self.estimator != "standard":
+            log_q = path_only(posterior, z, log_q)
+        if self.estimator == "dreg":  # the bound's gradient has v once, and z's path once more
+            z, log_q = weighted_gradient(z, lambda: v[..., None]), weighted_gradient(log_q, lambda: v)
+        log_likelihood = decode(z).log_prob(x)  # [S, B]
+        log_weight = log_likelihood + prior.log_prob(z) - log_q  # [S, B]
+        v = tf.stop_gradient(tf.nn.softmax(log_weight, axis=0))
+        bound = log_mean_exp(log_weight, axis=0)  # [B]
+        return Terms(-bound, tf.reduce_mean(log_likelihood, axis=0), kl)
+
+
+@register
+@dataclass(frozen=True)
+class MIWAE(Objective):
+    """loss = minus the mean of `groups` bounds of IWAE, each with `samples` draws of z of its own.
+
+    Between the ELBO (samples = 1) and IWAE (groups = 1): the more draws to a bound the tighter it is, the more bounds
+    the less noise has the gradient in the parameters of q. Rainforth et al. 2018, arXiv:1802.04537.
+
+    Args:
+        groups: bounds that are averaged, at least 1.
+        samples: draws of z to a bound, at least 1.
+    """
+
+    groups: int = 8
+    samples: int = 8
+
+    def __post_init__(self):
+        if self.groups < 1 or self.samples < 1:
+            raise ValueError(f"groups and samples must be 1 or more: {self}")
+
+    def __call__(self, x, posterior, prior, decode, step, seed):
+        total = self.groups * self.samples
+        log_weight, reconstruction, kl = weighted_samples(total, x, posterior, prior, decode, seed)
+        bounds = log_mean_exp(in_groups(log_weight, self.groups), axis=1)  # [M, B]
+        return Terms(-tf.reduce_mean(bounds, axis=0), reconstruction, kl)
+
+
+@register
+@dataclass(frozen=True)
+class CIWAE(Objective):
+    """loss = -(beta ELBO + (1 - beta) IWAE), both bounds by the same draws of z.
+
+    The ELBO is the mean of log p(x|z) p(z) / q(z|x) over the draws. Rainforth et al. 2018, arXiv:1802.04537.
+
+    Args:
+        samples: draws of z per example, at least 1.
+        beta: the ELBO's share, from 0 to 1.
+    """
+
+    samples: int = 64
+    beta: float = 0.5
+
+    def __post_init__(self):
+        if self.samples < 1 or not 0 <= self.beta <= 1:
+            raise ValueError(f"samples must be 1 or more, beta from 0 to 1: {self}")
+
+    def __call__(self, x, posterior, prior, decode, step, seed):
+        log_weight, reconstruction, kl = weighted_samples(self.samples, x, posterior, prior, decode, seed)  # [S, B], ..
+        bound = log_mean_exp(log_weight, axis=0)  # [B]
+        elbo = tf.reduce_mean(log_weight, axis=0)  # [B]
+        return Terms(-(self.beta * elbo + (1 - self.beta) * bound), reconstruction, kl)
+
+
+@register
+@dataclass(frozen=True)
+class PIWAE(Objective):
+    """Decoder and prior learn by IWAE with groups * samples draws of z, the posterior by MIWAE with the same draws.
+
+    So the model has the tight bound, and the posterior gradients with little noise. The loss's value is minus IWAE's
+    bound. Rainforth et al. 2018, arXiv:1802.04537.
+
+    Args:
+        groups: bounds that are averaged for the posterior, at least 1.
+        samples: draws of z to such a bound, at least 1.
+    """
+
+    groups: int = 8
+    samples: int = 8
+
+    def __post_init__(self):
+        if self.groups < 1 or self.samples < 1:
+            raise ValueError(f"groups and samples must be 1 or more: {self}")
+
+    def __call__(self, x, posterior, prior, decode, step, seed):
+        total = self.groups * self.samples
+        z, log_q = posterior.experimental_sample_and_log_prob(total, seed=seed)  # [S, B, n], [S, B]
+        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
+        z = weighted_gradient(z, lambda: tf.exp(log_inference - log_generative)[..., None])
+        log_likelihood = decode(z).log_prob(x)  # [S, B]
+        log_joint = log_likelihood + prior.log_prob(z)  # [S, B]
+
+        # how much each draw counts: for IWAE w / sum w, for MIWAE w / sum w of its group / groups
+        log_weight = tf.stop_gradient(log_joint - log_q)  # [S, B]
+        by_group = tf.nn.log_softmax(in_groups(log_weight, self.groups), axis=1) - math.log(self.groups)
+        log_inference = tf.reshape(by_group, tf.shape(log_weight))  # [S, B]
+        log_generative = tf.maximum(tf.nn.log_softmax(log_weight, axis=0), -60.0)  # their ratio fits in float32
+
+        surrogate = tf.exp(log_generative) * log_joint - tf.exp(log_inference) * log_q  # [S, B]
+        surrogate = tf.reduce_sum(surrogate, axis=0)  # [B]: its gradient is wanted, not its value
+        bound = log_mean_exp(log_weight, axis=0)  # [B]
+        loss = tf.stop_gradient(surrogate) - surrogate - bound
+        return Terms(loss, tf.reduce_mean(log_likelihood, axis=0), kl)

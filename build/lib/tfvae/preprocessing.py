@@ -1,0 +1,84 @@
+"""Preprocessors: data as loaded -> x, the event that the likelihood models. Part of the model, saved with it.
+
+Any Keras layer will do, `keras.layers.Rescaling` and `Normalization` among them. One that draws noise takes `seed`,
+int32 `[2]`, beside `training`; Keras hands both down through layers that hold others.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfvae import random
+
+__all__ = ["Binarize", "Rescale"]
+
+register = keras.saving.register_keras_serializable("tfvae")
+
+
+class _Pixels(keras.layers.Layer):
+    """Takes uint8 pixels 0..255 or floats in [0, 1]."""
+
+    data_dtype = "uint8"  # what an exported model takes
+    domain = "uint8 pixels or floats in [0, 1]"
+
+    def __init__(self, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+
+    def support(self, data):
+        """Which elements of data the layer can take: bool, the same shape."""
+        if data.dtype.is_floating:
+            return (data >= 0) & (data <= 1)
+        return tf.fill(tf.shape(data), data.dtype == tf.uint8)
+
+    def unit(self, data):
+        """Pixels -> float32 in [0, 1]."""
+        return tf.cast(data, tf.float32) / 255.0 if data.dtype == tf.uint8 else tf.cast(data, tf.float32)
+
+
+@register
+class Binarize(_Pixels):
+    """Pixels -> x of zeros and ones, float32.
+
+    In training each pixel is drawn anew, 1 with its grey value as probability ("dynamic" binarisation, Salakhutdinov
+    and Murray 2008); otherwise it is 1 from one half up. Black and white pixels pass unchanged either way. A drawn
+    uint8 pixel costs 8 random bits: its probability is within 1/512 of value/255.
+
+    Call arguments: data `[B, ...]`, uint8 0..255 or float in [0, 1]; training; seed int32 `[2]`, needed in training.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._register_call_context_args("seed")
+
+    def call(self, data, training=False, seed=None):
+        if not training:
+            half = 128 if data.dtype == tf.uint8 else 0.5
+            return tf.cast(data >= tf.cast(half, data.dtype), tf.float32)
+        if seed is None:
+            raise ValueError("Binarize draws noise in training: call it with a seed")
+        flat = tf.reshape(data, [tf.shape(data)[0], -1])  # [B, pixels]
+        if data.dtype == tf.uint8:
+            value = tf.cast(flat, tf.int32)
+            drawn = random.bytes_below(value + value // 128, seed)  # of 256: 0 is never drawn, 255 always
+        else:
+            drawn = random.uniform(tf.shape(flat), seed) < self.unit(flat)
+        return tf.reshape(tf.cast(drawn, tf.float32), tf.shape(data))
+
+
+@register
+class Rescale(_Pixels):
+    """Pixels -> float32 in [low, high].
+
+    Call arguments: data `[B, ...]`, uint8 0..255 or float in [0, 1].
+    """
+
+    def __init__(self, low: float = 0.0, high: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        if not low < high:
+            raise ValueError(f"Rescale needs low < high, not low={low}, high={high}")
+        self.low, self.high = low, high
+
+    def call(self, data):
+        return self.low + (self.high - self.low) * self.unit(data)
+
+    def get_config(self):
+        return super().get_config() | {"low": self.low, "high": self.high}

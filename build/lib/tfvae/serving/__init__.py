@@ -1,0 +1,137 @@
+"""Export of a VAE as SavedModels for TensorFlow Serving: the servables `encoder`, `decoder` and `scorer`."""
+
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import filelock
+import keras
+import numpy as np
+
+from tfvae.model import VAE
+from tfvae.serving import saved, signatures
+
+__all__ = ["export"]
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def export(vae, folder, elbo_samples=10, samples=1000, dtype="float32", jit_compile=False, about=None):
+    """Writes each servable under a new version number, `folder/{encoder,decoder,scorer}/<version>/`.
+
+    - `encoder`: `encode` x -> mean, stddev `[B, n]`; `sample` x, seed -> z `[B, n]`.
+    - `decoder`: `decode` z `[B, n]` -> mean `[B, *event]`; `generate` seed -> samples `[B, *event]`, one for each seed,
+      which are means E[p(x|z)].
+    - `scorer`: `score` x, seed -> elbo, reconstruction, kl `[B]`, nats; `reconstruct` x -> mean `[B, *event]`;
+      `log_marginal` x, seed -> log_marginal `[B]`, nats, importance-sampled.
+
+    The first signature of each is its `serving_default` too. x is data as the model was trained on: uint8 pixels for
+    the preprocessors of tfvae, else float32. Of pixels each signature has two further forms: `encode_float` takes x
+    float32 in [0, 1], and `encode_image` takes image_bytes `[B]`, PNG or JPEG files. seed is int32 `[B, 2]`, one for
+    each example; the same seed gives the same numbers, whatever else is in the batch. The mean and stddev of a
+    posterior that has no closed ones are estimates; those of the others are exact.
+
+    All signatures of a conditional VAE take `condition` `[B, k]` float32 too, and in a further form, `encode_label`,
+    label int32 `[B]` in its place. Inputs are checked in the graph: shape, finite numbers, range.
+
+    In each version lie `model.json` (what it is, its checksum), warm-up requests for TensorFlow Serving, and
+    `assets.extra/check.npz`, inputs and the model's own outputs, for `export/check.py`. All is written beside and
+    renamed: no server ever sees a part of a version.
+
+    Args:
+        vae: the model.
+        folder: of the servables, made if it is missing.
+        elbo_samples: draws of z for each example's score.
+        samples: importance samples of `log_marginal`.
+        dtype: of the networks' weights and arithmetic: "float32", or "float16" or "bfloat16", half the size; how far
+            their answers are from the model's is measured, and stands in `model.json`.
+        jit_compile: whether the signatures are compiled by XLA where they are served.
+        about: dict for `model.json`, such as the run's config.
+
+    Returns:
+        dict of paths, one per servable.
+
+    Raises:
+        ValueError: for another dtype, or where its answers are not finite.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"elbo_samples": elbo_samples, "samples": samples, "jit_compile": jit_compile}
+    servables = signatures.of(vae if dtype == "float32" else _halved(vae, dtype), **settings)
+    exact = signatures.of(vae, elbo_samples, samples, False)
+    paths = {}
+    with filelock.FileLock(folder / ".lock"), _beside(folder) as beside:
+        version = 1 + max([int(path.name) for path in folder.glob("*/*") if path.name.isdigit()], default=0)
+        for name, functions in servables.items():
+            path = beside / name
+            requests = {key: saved.examples(vae, signature.specs) for key, signature in functions.items()}
+            saved.write(path, name, functions, requests)
+            parity = _parity(path, requests, exact[name]) if dtype != "float32" else {}
+            record = {"servable": name, "version": version, "exported": _now(), "dtype": dtype} | settings
+            record |= {"signatures": {key: _described(signature) for key, signature in functions.items()}}
+            record |= {"parity": parity, "sha256": saved.checksum(path)}
+            (path / "model.json").write_text(json.dumps(record | (about or {}), indent=2) + "\n")
+        for name in servables:
+            paths[name] = folder / name / str(version)
+            paths[name].parent.mkdir(exist_ok=True)
+            os.rename(beside / name, paths[name])
+    return paths
+
+
+@contextlib.contextmanager
+def _beside(folder):
+    """A folder to write in, removed at the end; so are those that killed exports left."""
+    for left in folder.glob(".partial-*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as beside:
+        yield pathlib.Path(beside)
+
+
+def _now():
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _described(signature):
+    """The inputs of a signature: name -> type and shape, in which null is the number of examples."""
+    return {spec.name: {"dtype": spec.dtype.name, "shape": list(spec.shape)} for spec in signature.specs}
+
+
+def _halved(vae, dtype):
+    """The same VAE whose networks' weights and arithmetic are of another type; its distributions stay float32."""
+
+    def network(net):
+        other = keras.models.clone_model(
+            net, clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"dtype": dtype})
+        )
+        other.set_weights(net.get_weights())
+        return other
+
+    parts = (vae.posterior, vae.prior, network(vae.decoder), vae.likelihood, vae.objective, vae.preprocessor)
+    return VAE(network(vae.encoder), *parts, vae.seed, vae.condition_size)
+
+
+def _parity(path, requests, exact):
+    """How far the answers in a version's check.npz are from the model's: signature -> output -> the largest difference,
+    of 1, or of the value where that is larger.
+
+    Raises:
+        ValueError: when an answer is not finite where the model's is.
+    """
+    with np.load(path / "assets.extra" / "check.npz") as file:
+        stored = dict(file)
+    found = {}
+    for name, inputs in requests.items():
+        for output, value in saved.answers(exact[name].function, inputs).items():
+            other = stored[f"{name}/outputs/{output}"]
+            if not np.all(np.isfinite(other) == np.isfinite(value)):
+                raise ValueError(f"{path.name}: {name} has {output} that are not finite in this dtype: try bfloat16")
+            with np.errstate(invalid="ignore"):
+                difference = np.abs(other - value) / np.maximum(1.0, np.abs(value))
+            found.setdefault(name, {})[output] = float(np.max(np.where(other == value, 0.0, difference), initial=0.0))
+    return found

@@ -1,0 +1,126 @@
+"""What a signature takes: its inputs' names, types and shapes, and their checks, which are part of the graph.
+
+A check that fails is an InvalidArgument that begins with the input's name, whoever serves the model.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+__all__ = ["Form", "checked", "conditions_of", "data_of", "image_bytes"]
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+
+
+class Form(NamedTuple):
+    """A way to give data, or conditions: what it adds to a signature's name, its input, and what makes it what the VAE
+    takes, a function of the checked input."""
+
+    suffix: str
+    spec: tf.TensorSpec
+    loaded: Callable
+
+
+def data_of(vae):
+    """The forms of x `[B, *event]`: as the VAE was trained on, and of pixels, as float32 and as images in bytes too."""
+    shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor
+
+    def supported(x, name):
+        if hasattr(preprocessor, "support"):
+            _require(preprocessor.support(x), f"{name} must be {preprocessor.domain}")
+        event = vae.preprocess(_condition(vae, x))
+        _require(vae.likelihood.support(event), f"{name}, preprocessed, must be {vae.likelihood.domain}")
+        return x
+
+    def form(suffix, dtype):
+        return Form(suffix, tf.TensorSpec([None, *shape], dtype, "x"), lambda x: supported(x, "x"))
+
+    forms = [form("", vae.data_dtype)]
+    if vae.data_dtype == "uint8":
+        forms.append(form("_float", "float32"))
+        if len(shape) == 3 and shape[-1] in (1, 3):
+            spec = tf.TensorSpec([None], tf.string, "image_bytes")
+            forms.append(Form("_image", spec, lambda x: supported(image_bytes(x, shape), "image_bytes")))
+    return forms
+
+
+def _condition(vae, x):
+    """x, or a pair of x and any condition: what the preprocessor is asked about conditional data."""
+    return (x, tf.zeros([tf.shape(x)[0], vae.condition_size])) if vae.condition_size else x
+
+
+def conditions_of(vae):
+    """The forms of a conditional VAE's conditions: float32 `[B, k]`, and labels int32 `[B]`; none of another VAE."""
+    if not vae.condition_size:
+        return []
+
+    def of_label(label):
+        _require((label >= 0) & (label < vae.condition_size), f"label must be 0 to {vae.condition_size - 1}")
+        return tf.one_hot(label, vae.condition_size)
+
+    return [
+        Form("", tf.TensorSpec([None, vae.condition_size], tf.float32, "condition"), lambda condition: condition),
+        Form("_label", tf.TensorSpec([None], tf.int32, "label"), of_label),
+    ]
+
+
+def checked(values, specs):
+    """The inputs of one request, a list, when each has its spec's shape, finite numbers, and as many rows as the first.
+
+    TensorFlow Serving does not look at shapes; a reshape would make two rows of a row that is twice as long.
+    """
+    found, rows = [], None
+    for value, spec in zip(values, specs, strict=True):
+        # the default of a placeholder: the program's optimiser must not take its shape for known, and drop the checks
+        shape = tf.shape(tf.raw_ops.PlaceholderWithDefault(input=value, shape=[None] * spec.shape.rank))
+        rows = shape[0] if rows is None else rows
+        expected = tf.stack([rows, *spec.shape[1:]])
+        same = tf.reduce_all(tf.equal(shape, expected)) if spec.shape.rank else True
+        wanted = ", ".join("rows of x" if n is None else str(n) for n in spec.shape)
+        checks = [
+            tf.debugging.Assert(same, [f"{spec.name} must have shape [{wanted}], the same rows as", specs[0].name])
+        ]
+        if spec.dtype.is_floating:
+            finite = tf.reduce_all(tf.math.is_finite(value))
+            checks.append(tf.debugging.Assert(finite, [f"{spec.name} must be finite numbers"]))
+        with tf.control_dependencies(checks):
+            found.append(tf.ensure_shape(tf.identity(value), spec.shape))
+    return found
+
+
+def _require(condition, message):
+    tf.debugging.Assert(tf.reduce_all(condition), [message])
+
+
+def image_bytes(encoded, shape):
+    """PNG or JPEG files `[B]`, strings, of the height, width and channels `shape` -> uint8 `[B, *shape]`."""
+    with tf.name_scope("image_bytes"):  # which errors of the decoders name
+        return tf.map_fn(lambda one: _pixels(one, shape), encoded, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
+
+
+def _pixels(encoded, shape):
+    """One image. Its size is read before it is decoded: a small file may hold a large one."""
+    height, width, channels = shape
+    is_png = tf.strings.substr(encoded, 0, len(PNG)) == PNG
+    is_jpeg = tf.strings.substr(encoded, 0, len(JPEG)) == JPEG
+    with tf.control_dependencies([tf.debugging.Assert(is_png | is_jpeg, ["image_bytes must be PNG or JPEG files"])]):
+        size = tf.cond(is_png, lambda: _png_size(encoded), lambda: tf.image.extract_jpeg_shape(encoded)[:2])
+    fits = tf.reduce_all(tf.equal(size, [height, width]))
+    message = [f"image_bytes must be images of {width} x {height} pixels; height and width are", size]
+    with tf.control_dependencies([tf.debugging.Assert(fits, message)]):
+        encoded = tf.identity(encoded)
+    pixels = tf.cond(
+        is_png,
+        lambda: tf.io.decode_png(encoded, channels=channels),
+        lambda: tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE"),
+    )
+    return tf.ensure_shape(pixels, shape)
+
+
+def _png_size(encoded):
+    """Height and width, int32 `[2]`; 0 of a file that ends before them."""
+    header = tf.strings.substr(encoded + "\0" * 24, 16, 8)  # width, then height, 4 bytes each, the largest first
+    places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
+    sizes = tf.reduce_sum(tf.reshape(tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64), [2, 4]) * places, axis=1)
+    return tf.cast(tf.minimum(sizes, 2**31 - 1), tf.int32)[::-1]

@@ -1,0 +1,116 @@
+"""A version's folder: the SavedModel, requests to warm it up, and what the model itself answers to them."""
+
+import hashlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import random
+
+__all__ = ["answers", "checksum", "examples", "write"]
+
+EXAMPLES = 4  # of a check's requests
+WARM_UP = (1, EXAMPLES)  # rows of warm-up requests
+
+
+def write(path, servable, signatures, requests):
+    """Writes a servable's SavedModel with `assets.extra`: tf_serving_warmup_requests, and check.npz (see `answers`).
+
+    Args:
+        path: of the new folder.
+        servable: its name.
+        signatures: name -> `Signature`; the first is `serving_default` too.
+        requests: name -> inputs, name -> array.
+    """
+    functions = {
+        name: tf.function(signature.function, input_signature=signature.specs, autograph=False).get_concrete_function()
+        for name, signature in signatures.items()
+    }
+    module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
+    module.weights = [variable for function in functions.values() for variable in function.variables]
+    default = next(iter(functions))
+    tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
+    (path / "assets.extra").mkdir()
+    requests = {"serving_default": requests[default]} | requests
+    _write_warm_up(path / "assets.extra" / "tf_serving_warmup_requests", servable, requests)
+    found = {name: functions[default if name == "serving_default" else name] for name in requests}
+    stored = {}
+    for name, inputs in requests.items():
+        stored |= {f"{name}/inputs/{key}": value for key, value in inputs.items()}
+        outputs = answers(found[name], inputs)
+        stored |= {f"{name}/outputs/{key}": value for key, value in outputs.items()}
+    np.savez_compressed(path / "assets.extra" / "check.npz", **stored)
+
+
+def answers(function, inputs):
+    """What a signature's function answers: name -> array."""
+    outputs = function(*(tf.constant(value) for value in inputs.values()))
+    return {name: output.numpy() for name, output in outputs.items()}
+
+
+def _write_warm_up(path, servable, requests):
+    """A TFRecord of PredictionLogs, which TensorFlow Serving runs before it says that a version is ready."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for name, inputs in requests.items():
+            for rows in WARM_UP:
+                log = prediction_log_pb2.PredictionLog()
+                request = log.predict_log.request
+                request.model_spec.name, request.model_spec.signature_name = servable, name
+                for key, value in inputs.items():
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(value[:rows]))
+                writer.write(log.SerializeToString())
+
+
+def examples(vae, specs):
+    """A request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
+    seed = random.seed(0, random.Stream.SAMPLING)
+    found = {}
+    for index, spec in enumerate(specs):
+        shape, key = [EXAMPLES, *spec.shape[1:]], random.fold(seed, index)
+        noise = random.uniform([EXAMPLES, int(np.prod(shape[1:]))], key)
+        if spec.name == "x":
+            value = _data(vae, tf.reshape(noise, shape), spec.dtype)
+        elif spec.name == "image_bytes":
+            grey = tf.cast(256 * tf.reshape(noise, [EXAMPLES, -1])[:, :1], tf.uint8)
+            value = np.array([_png(vae.likelihood.event_shape, level) for level in grey.numpy()[:, 0]])
+        elif spec.name == "seed":
+            value = tf.reshape(tf.range(2 * EXAMPLES), [EXAMPLES, 2])
+        elif spec.name == "label":
+            value = tf.range(EXAMPLES) % vae.condition_size
+        else:  # z, conditions
+            value = tf.reshape(random.normal([EXAMPLES, int(np.prod(shape[1:]))], key), shape)
+        found[spec.name] = np.asarray(value)
+    return found
+
+
+def _data(vae, noise, dtype):
+    """Data that preprocessor and likelihood take, of noise in [0, 1).
+
+    Raises:
+        ValueError: when no such data is known.
+    """
+    if dtype == tf.uint8:
+        return tf.cast(256 * noise, tf.uint8)
+    support = getattr(vae.preprocessor, "support", tf.math.is_finite)
+    for data in (4 * noise - 2, noise, tf.round(noise), noise / tf.reduce_sum(noise, axis=-1, keepdims=True)):
+        condition = (data, tf.zeros([len(data), vae.condition_size])) if vae.condition_size else data
+        if tf.reduce_all(support(data)) and tf.reduce_all(vae.likelihood.support(vae.preprocess(condition))):
+            return data
+    raise ValueError(f"no example is known of what {type(vae.likelihood).__name__} models: {vae.likelihood.domain}")
+
+
+def _png(shape, level):
+    """An image whose pixels rise from a grey level, as a PNG file."""
+    height, width, channels = shape
+    pixels = (int(level) + np.arange(height * width * channels).reshape(shape)) % 256
+    return tf.io.encode_png(pixels.astype(np.uint8)).numpy()
+
+
+def checksum(path):
+    """SHA-256 of a SavedModel's graph and variables: what is loaded."""
+    digest = hashlib.sha256()
+    for file in [path / "saved_model.pb", *sorted((path / "variables").iterdir())]:
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,99 @@
+"""What each servable answers: its signatures, functions of checked inputs.
+
+Every input and output has one row for each example, seeds too. So requests can be batched, and what an example is
+answered does not depend on the others in its batch.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfvae import evaluation, objectives
+from tfvae.serving import inputs
+
+__all__ = ["Signature", "of"]
+
+SEED = inputs.Form("", tf.TensorSpec([None, 2], tf.int32, "seed"), lambda seed: seed)
+
+
+class Signature(NamedTuple):
+    """A function of inputs as `specs` has them -> dict of outputs `[B, ...]`."""
+
+    function: Callable
+    specs: list
+
+
+def of(vae, elbo_samples, samples, jit_compile):
+    """servable -> {name: Signature}; the first of each servable is its default. Arguments as for `serving.export`."""
+
+    def loaded(x, condition):  # condition: a list of one, or of none
+        return (x, *condition) if condition else x
+
+    def encode(x, *condition):
+        posterior = vae.encode(loaded(x, condition))
+        return {"mean": posterior.mean(), "stddev": posterior.stddev()}
+
+    def sample(x, seed, *condition):
+        return {"z": vae.encode(loaded(x, condition)).sample(seed=seed)}
+
+    def decode(z, *condition):
+        return {"mean": vae.decode(z, *condition).mean()}
+
+    def generate(seed, *condition):
+        return {"samples": vae.sample(1, *condition, seed=seed)}
+
+    def score(x, seed, *condition):
+        terms = objectives.ELBO(samples=elbo_samples)(*vae.given(loaded(x, condition)), 0, seed)
+        return {"elbo": terms.elbo, "reconstruction": terms.reconstruction, "kl": terms.kl}
+
+    def reconstruct(x, *condition):
+        return {"mean": vae(loaded(x, condition))}
+
+    def log_marginal(x, seed, *condition):
+        return {"log_marginal": evaluation.log_marginal_of_batch(vae, samples, loaded(x, condition), seed)[0]}
+
+    z = inputs.Form("", tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z"), lambda z: z)
+    data, conditions = inputs.data_of(vae), inputs.conditions_of(vae)
+    servables = {  # name -> (function, the forms of each of its inputs)
+        "encoder": {"encode": (encode, [data]), "sample": (sample, [data, [SEED]])},
+        "decoder": {"decode": (decode, [[z]]), "generate": (generate, [[SEED]])},
+        "scorer": {
+            "score": (score, [data, [SEED]]),
+            "reconstruct": (reconstruct, [data]),
+            "log_marginal": (log_marginal, [data, [SEED]]),
+        },
+    }
+    found = {servable: {} for servable in servables}
+    for servable, functions in servables.items():
+        for name, (function, choices) in functions.items():
+            # traced once for all forms
+            program = tf.function(function, autograph=False, jit_compile=jit_compile or None)
+            for forms in itertools.product(*choices, *([conditions] if conditions else [])):
+                found[servable][name + "".join(form.suffix for form in forms)] = _signature(program, forms)
+    return found
+
+
+def _signature(program, forms):
+    """A function of the VAE -> the `Signature` of these forms; one that draws noise takes its rows one by one."""
+    specs = [form.spec for form in forms]
+
+    def answer(*values):
+        values = [form.loaded(value) for form, value in zip(forms, inputs.checked(values, specs), strict=True)]
+        return _each_row(program, values, forms.index(SEED)) if SEED in forms else dict(program(*values))
+
+    return Signature(answer, specs)
+
+
+def _each_row(function, values, seed):
+    """function of one row `[1, ...]` each, and of a seed `[2]` -> its outputs, for all rows."""
+
+    def of_row(row):
+        outputs = function(*(part if i == seed else part[None] for i, part in enumerate(row)))
+        return {name: output[0] for name, output in outputs.items()}
+
+    one = [tf.TensorSpec(v.shape[1:] if i == seed else [1, *v.shape[1:]], v.dtype) for i, v in enumerate(values)]
+    outputs = function.get_concrete_function(*one).structured_outputs
+    specs = {name: tf.TensorSpec(output.shape[1:], output.dtype) for name, output in outputs.items()}
+    return tf.map_fn(of_row, values, fn_output_signature=specs)

@@ -1,0 +1,307 @@
+"""Run folders: `train` makes one; `evaluate`, `plot` and `export` need nothing else.
+
+RUN/config.yaml (resolved), run.json (versions, seed, times), checkpoints/, model.keras (the best epoch), history.csv,
+tensorboard/, evaluation.json, figures/; pictures/ where `Pictures` is among the callbacks.
+"""
+
+import contextlib
+import csv
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import sys
+import threading
+import time
+import warnings
+import zlib
+
+import filelock
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae import callbacks, checks, config, data, files, serving
+from tfvae.training import measures, plots
+
+__all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment", "write_json"]
+
+PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
+
+
+def train(config_path, run, overrides=(), resume=False):
+    """Trains the experiment of a yaml in the new run folder `run`; returns the trained VAE of the best epoch.
+
+    The best epoch is that of the highest ELBO (or what else the objective is judged by, its `monitor`) on the
+    validation split, or on the training data where there is none. Told to end by SIGTERM, it saves first.
+
+    Args:
+        config_path: of the yaml.
+        run: the run folder, which must not exist, unless `resume`.
+        overrides: assignments such as "objective.ELBO.beta=4".
+        resume: go on where the run's last checkpoint was, if there is one: the weights become those of a run that was
+            never interrupted.
+
+    Raises:
+        ConfigError, FileNotFoundError, ValueError: for config and data, before anything is written; also where those of
+            a run that goes on are not what it began with.
+        FileExistsError: when `run` exists; BlockingIOError: when another process trains in it.
+        ArithmeticError: when no epoch had a finite ELBO, or what else is monitored.
+    """
+    run = pathlib.Path(run)
+    if run.exists() and not resume and _is_chief():
+        raise FileExistsError(f"the run folder {run} exists: choose another, remove it, or go on with it (--resume)")
+    strategy = config.strategy(config.keys(config_path, overrides).get("strategy", "default"))
+    return train_experiment(config.read(config_path, overrides), run, resume, strategy)
+
+
+def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto"):
+    """`train`, of a `config.Experiment`, under a strategy that was made; `kept` is as for `data.load`, `verbose` as for
+    `fit`."""
+    run = pathlib.Path(run)
+    saved = _saved(run, experiment) if resume else None
+    position = data.Position(saved.state["step"] if saved else 0)
+    train_data, validation_data = config.training_data(experiment, position, kept)
+    position.skip.assign(0)  # the checkpoint brings it back, when all have had their look at the first batch
+    with strategy.scope():
+        vae = config.compiled_vae(experiment, train_data.element_spec)
+    first = checks.data(vae, train_data)
+    checks.data(vae, validation_data)
+    if experiment.adapt and saved is None:
+        vae.adapt(train_data)
+    with alone(run) if _is_chief() else contextlib.nullcontext():
+        record = _start_record(run, experiment, vae, first, saved) if _is_chief() else None
+        checkpoints = _fitted(vae, run, experiment, train_data, validation_data, first, position, saved, verbose)
+        if checkpoints.best_epoch is None:
+            raise ArithmeticError(
+                f"no epoch had a finite {checkpoints.monitor}, see {run / 'history.csv'}: try a smaller learning rate"
+            )
+        if not _is_chief():
+            return vae
+        _finish(run, record, checkpoints)
+        return load(run)[0]
+
+
+def _fitted(vae, run, experiment, train_data, validation_data, first, position, saved, verbose):
+    """Trains, from the start or from what was saved; returns the `Checkpoints`. `first` is the first batch."""
+    monitor = vae.objective.monitor if validation_data is None else f"val_{vae.objective.monitor}"
+    others = config.callbacks(experiment)
+    for callback in others:
+        if hasattr(callback, "in_run"):  # it looks at data, and writes
+            callback.in_run(run, first, validation_data)
+    checkpoints = callbacks.Checkpoints(run / "checkpoints", monitor, position, others, saved)
+    writers = []
+    if _is_chief():
+        writers = [
+            keras.callbacks.CSVLogger(run / "history.csv", append=saved is not None),
+            keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        ]
+    arguments = config.fit_arguments(experiment)
+    if saved is not None:
+        if _is_chief():
+            _cut_history(run / "history.csv", saved.state["epoch"])
+        if saved.state["stopped"]:
+            arguments["epochs"] = saved.state["epoch"]
+        arguments["initial_epoch"] = saved.state["epoch"]
+    with _saving_on_sigterm(checkpoints), _closing(writers), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Your input ran out of data")  # an epoch that goes on has fewer batches
+        vae.fit(
+            train_data,
+            validation_data=validation_data,
+            callbacks=[*others, *writers, checkpoints],
+            verbose=verbose if _is_chief() else 0,
+            **arguments,
+        )
+    return checkpoints
+
+
+def _is_chief():
+    """Whether this process writes: the only one, or of several workers (`TF_CONFIG`) the first."""
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    return task.get("index", 0) == 0
+
+
+def _saved(run, experiment):
+    """What to go on from, a `callbacks.Saved`, or None for a run that has not come so far.
+
+    Raises:
+        ValueError: when the run's config differs from the experiment.
+    """
+    if (run / "config.yaml").is_file():
+        difference = config.difference(experiment, run / "config.yaml")
+        if difference:
+            raise ValueError(f"{run} was begun with another config ({difference}): go on with the same, or begin anew")
+    saved = callbacks.latest(run / "checkpoints")
+    for path in saved.damaged if saved else ():
+        print(f"the checkpoint {path} is damaged: going on from {saved.path}", file=sys.stderr)
+    return saved
+
+
+@contextlib.contextmanager
+def alone(run):
+    """Holds the lock of a run folder, which is made where it is missing; it falls when the process ends, however.
+
+    Raises:
+        BlockingIOError: when another process holds it.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(run / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(f"another process trains in {run}: wait for it, or choose another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _closing(writers):
+    """Closes the files of callbacks that write, where training ends before its time."""
+    try:
+        yield
+    except BaseException:
+        for writer in writers:
+            writer.on_train_end()
+        raise
+
+
+@contextlib.contextmanager
+def _saving_on_sigterm(checkpoints):
+    """SIGTERM saves at the end of the running group of steps, and ends the process."""
+    if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: setattr(checkpoints, "terminate", True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _cut_history(path, epochs):
+    """Leaves the rows of the first `epochs` epochs: those after them are trained again."""
+    if path.is_file():
+        lines = path.read_text().splitlines(keepends=True)  # none of a run that was told to end in its first epoch
+        kept = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) < epochs]
+        with files.beside(path) as partial:
+            partial.write_text("".join([*lines[:1], *kept]))
+
+
+def load(run):
+    """A run folder -> (its VAE, its experiment).
+
+    Raises:
+        FileNotFoundError: when the folder holds no trained model.
+    """
+    run = pathlib.Path(run)
+    for file in ("config.yaml", "model.keras"):
+        if not (run / file).is_file():
+            raise FileNotFoundError(f"{run} is not the folder of a finished run: it has no {file}")
+    experiment = config.read(run / "config.yaml")
+    return keras.saving.load_model(run / "model.keras"), experiment
+
+
+def best_epoch(run):
+    """What was logged in the epoch that a run's model is of: a dict of numbers."""
+    best = json.loads((pathlib.Path(run) / "run.json").read_text())["best_epoch"]
+    with open(pathlib.Path(run) / "history.csv", newline="") as file:
+        return {key: float(value) for key, value in list(csv.DictReader(file))[best - 1].items()}
+
+
+def evaluate(run, split="test", samples=5000, more=True):
+    """Evaluates a run's model on a split: ELBO, its terms, and log p(x), nats; writes and returns `evaluation.json`.
+
+    Args:
+        run: folder of a finished run.
+        split: "train", "validation" or "test" of the config, or TFDS' split syntax.
+        samples: importance samples per example for log p(x).
+        more: also what `measures` has: of the latents, of reconstructions and of samples.
+    """
+    vae, experiment = load(run)
+    start = time.perf_counter()
+    result = {"split": split} | measures.evidence(vae, config.evaluation_data(experiment, split), samples)
+    if more:
+        result["measures"], result["left_out"] = measures.taken(vae, experiment, split, samples)
+    result["seconds"] = round(time.perf_counter() - start, 1)
+    write_json(pathlib.Path(run) / "evaluation.json", result)
+    return result
+
+
+def plot(run, report=None):
+    """Draws the figures that a run can have, of test examples and of its history, to `figures/`; returns their paths.
+
+    Args:
+        run: folder of a finished run.
+        report: function, which is given a line that says what was left out, and why; nothing where nothing was.
+    """
+    return plots.draw(pathlib.Path(run), *load(run), report)
+
+
+def export(run, models, **settings):
+    """Exports a run's model into the folder `models`: `serving.export`, whose settings these are; returns the paths of
+    the new versions. Their model.json has the run's config, the record of its training, and its evaluation."""
+    vae, _ = load(run)
+    about = {"config": config.keys(pathlib.Path(run) / "config.yaml", base=False)}
+    for name in ("run", "evaluation"):
+        if (pathlib.Path(run) / f"{name}.json").is_file():
+            about[name] = json.loads((pathlib.Path(run) / f"{name}.json").read_text())
+    return serving.export(vae, models, about=about, **settings)
+
+
+def _start_record(run, experiment, vae, first, saved):
+    """Writes, or of a run that goes on reads, config.yaml and run.json; gives what is in run.json.
+
+    Raises:
+        ValueError: when a run that goes on has other data than it began with.
+    """
+    fingerprint = zlib.crc32(b"".join(np.asarray(part).tobytes() for part in tf.nest.flatten(first)))
+    if saved is not None and (run / "run.json").is_file():
+        record = json.loads((run / "run.json").read_text())
+        if record["first_batch_crc32"] != fingerprint:
+            raise ValueError(f"{run} was begun with other data: go on with the same, or begin anew")
+        return record
+    with files.beside(run / "config.yaml") as partial:
+        config.write(experiment, partial)
+    record = {
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "seed": experiment.seed,
+        "parameters": vae.count_params(),
+        "first_batch_crc32": fingerprint,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    write_json(run / "run.json", record)
+    return record
+
+
+def _finish(run, record, checkpoints):
+    with files.beside(run / "model.keras") as partial:
+        shutil.copyfile(checkpoints.folder / "best.keras", partial)
+    now = datetime.datetime.now(datetime.UTC)
+    record |= {
+        "finished": now.isoformat(timespec="seconds"),
+        "seconds": round((now - datetime.datetime.fromisoformat(record["started"])).total_seconds()),
+        "best_epoch": checkpoints.best_epoch,
+        f"best_{checkpoints.monitor}": checkpoints.best,
+    }
+    write_json(run / "run.json", record)
+
+
+def write_json(path, content):
+    """Writes JSON beside, and renames it; numbers that JSON has not become null."""
+    with files.beside(path) as partial:
+        partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(content):
+    """Numbers that JSON does not have (infinity, not a number) -> None."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    return None if isinstance(content, float) and not math.isfinite(content) else content
