@@ -162,7 +162,8 @@ def test_units_know_their_kl_and_stand_in_its_order():
     np.testing.assert_allclose(units.kl, np.mean(0.5 * (m**2 + s**2 - 1) - np.log(s), axis=0), rtol=1e-4)
     np.testing.assert_allclose(units.variance, m.var(axis=0), rtol=1e-4)
     assert list(units.order) == [0, 1] and units.active.all()  # the first has the longer loading
-    mixed = evaluation.Units(np.random.default_rng(0).normal(size=(50, 4)) * [1, 0, 1, 1], np.array([0.5, 0.0, 2.0, 1.0]))
+    centers = np.random.default_rng(0).normal(size=(50, 4)) * [1, 0, 1, 1]
+    mixed = evaluation.Units(centers, np.array([0.5, 0.0, 2.0, 1.0]))
     assert list(mixed.order) == [2, 3, 0, 1]
     bars = figures.unit_costs(mixed).axes[0].patches
     assert [bar.get_height() for bar in bars] == [2.0, 1.0, 0.5, 0.0]
