@@ -66,14 +66,28 @@ def test_evaluate_measures_latents_reconstructions_and_samples(run, capsys):
     result = json.loads((run / "evaluation.json").read_text())
     measures = result["measures"]
     assert set(measures) == {"reconstruction_error", "information", "gap", "rate_distortion", "probes", "samples"}
-    assert result["left_out"] == {"disentanglement": "digits has no factors"}
-    assert "left out: disentanglement (digits has no factors)" in printed
+    assert list(result["left_out"]) == ["disentanglement"]
+    assert "left out: disentanglement (digits has no factors: the TFDS data set digits cannot be conditioned" in printed
     parts = {name: numbers["mean"] for name, numbers in measures["information"].items() if name != "examples"}
     assert parts["kl"] == pytest.approx(parts["mutual_information"] + parts["aggregate_kl"], abs=1e-3)
     assert measures["rate_distortion"]["rates"][-1] == pytest.approx(result["kl"]["mean"], rel=1e-3)
     scores = [measures["probes"]["linear_probe"], *measures["samples"]["draws"].values()]
     for name, score in zip(("linear probe", "precision", "recall", "density", "coverage"), scores, strict=True):
         assert any(name in line and f"{score:.3f}" in line for line in printed.splitlines())
+
+
+def test_evaluate_scores_disentanglement_where_factors_are_known(tmp_path, capsys):
+    keys = ["data={name: shapes, batch_size: 50, train: 'train[:100]', test: 'test[:300]'}", "fit.epochs=1"]
+    assert cli.main(["train", SMOKE, str(tmp_path / "run"), *(w for key in keys for w in ("--set", key))]) == 0
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(tmp_path / "run"), "--samples", "5"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    scores = result["measures"]["disentanglement"]
+    assert scores.pop("examples") == 300 and result["left_out"] == {} and len(scores) == 6
+    for name, score in scores.items():
+        assert 0 <= score <= 1
+        assert any(name.replace("_", " ") in line and f"{score:.3f}" in line for line in printed.splitlines())
 
 
 def test_evaluate_takes_other_splits(run):

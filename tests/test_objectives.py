@@ -247,7 +247,7 @@ def test_units_that_are_not_independent_are_refused(objective):
         objective(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED)
     mixture = priors.MixtureOfNormals(2).distribution()
     if isinstance(objective, objectives.FreeBits):
-        with pytest.raises(ValueError, match="MultivariateNormalDiag and MixtureSameFamily"):
+        with pytest.raises(ValueError, match="MultivariateNormalDiag and MixtureOfNormals"):
             wrong_terms(objective, prior=mixture)
     else:
         assert np.isfinite(wrong_terms(objective, prior=mixture).loss).all()

@@ -12,6 +12,7 @@ import tensorflow as tf
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
+from tfvae.checks import NotApplicable
 from tfvae.evaluation.batches import over_batches
 
 __all__ = ["DCI", "codes", "dci", "factor_vae_score", "mig", "sap"]
@@ -192,7 +193,7 @@ def factor_vae_score(codes, factors, votes=1000, rows=64, seed=0):
         seed: of the draws.
 
     Raises:
-        ValueError: when no value of a factor has two rows.
+        NotApplicable: when no value of a factor has two rows.
     """
     codes, factors = _checked(codes, factors)
     varies = codes.min(axis=0) < codes.max(axis=0)
@@ -220,7 +221,7 @@ def _groups(factor, j):
     groups = np.split(order, np.flatnonzero(np.diff(factor[order])) + 1)
     groups = [group for group in groups if len(group) > 1]
     if not groups:
-        raise ValueError(f"each value of factor {j} is in one row only: give more rows, so that values come again")
+        raise NotApplicable(f"each value of factor {j} is in one row only: give more rows, so that values come again")
     return groups
 
 
@@ -244,7 +245,7 @@ def _checked(codes, factors, with_kept=False):
         raise ValueError("some codes are not finite")
     kept = (factors != factors[0]).any(axis=0)
     if not kept.any():
-        raise ValueError("no factor varies: give examples that differ in their factors")
+        raise NotApplicable("no factor varies: give examples that differ in their factors")
     factors = np.stack([np.unique(column, return_inverse=True)[1] for column in factors.T[kept]], axis=1)
     codes = codes.astype(np.float64)
     return (codes, factors, kept) if with_kept else (codes, factors)

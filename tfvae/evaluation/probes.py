@@ -6,6 +6,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tfvae.checks import NotApplicable
+
 __all__ = ["knn_accuracy", "linear_probe"]
 
 
@@ -19,7 +21,8 @@ def linear_probe(train_codes, train_labels, test_codes, test_labels):
         test_labels: classes `[M]`.
 
     Raises:
-        ValueError: when codes and labels do not match, or there is one class only.
+        NotApplicable: when there is one class only.
+        ValueError: when codes and labels do not match.
     """
     _check(train_codes, train_labels, test_codes, test_labels)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
@@ -44,4 +47,4 @@ def _check(train_codes, train_labels, test_codes, test_labels):
                 f"they are {np.shape(codes)} and {np.shape(labels)}"
             )
     if len(np.unique(train_labels)) < 2:
-        raise ValueError("all training labels are the same: give examples of two or more classes")
+        raise NotApplicable("all training labels are the same: give examples of two or more classes")

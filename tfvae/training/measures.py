@@ -5,12 +5,13 @@ import numpy as np
 from tfvae import config, evaluation
 from tfvae.evaluation import NotApplicable
 
-__all__ = ["evidence", "labels", "taken"]
+__all__ = ["evidence", "labels", "rate_distortion", "taken"]
 
 ELBO_SAMPLES = 10  # per example
 MOST_CODES = 10_000  # examples whose latents are held against each other, or against labels
 MOST_FITTED = 100  # examples for each of which a posterior of its own is fitted
 MOST_COMPARED = 5_000  # examples, and draws, whose quality is compared
+TEMPERATURES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the curve of rate and distortion
 COMPONENTS, NEIGHBOURS = 50, 5  # of pixels, in which it is; and among how many
 
 
@@ -65,22 +66,22 @@ def _gap(vae, experiment, split, samples):
 
 
 def _rate_distortion(vae, experiment, split, _):
-    data = _some(experiment, split, MOST_CODES)
-    if evaluation.latent_units(vae, data.take(1)).kl is None:
-        raise NotApplicable("posterior or prior has no independent normal units")
-    curve = evaluation.rate_distortion(vae, data)
+    curve = rate_distortion(vae, _some(experiment, split, MOST_CODES), TEMPERATURES)
     return {name: values.tolist() for name, values in curve._asdict().items()}
 
 
+def rate_distortion(vae, data, temperatures):
+    """`evaluation.rate_distortion` of batched data; NotApplicable where units are not independent normals."""
+    if evaluation.latent_units(vae, data.take(1)).kl is None:
+        raise NotApplicable("posterior or prior has no independent normal units")
+    return evaluation.rate_distortion(vae, data, temperatures)
+
+
 def _probes(vae, experiment, split, _):
-    if vae.condition_size:
-        raise NotApplicable("a conditional VAE need not keep in its latents what it is told")
     known = []
     for part in ("train", split):
-        codes, one_hot = evaluation.codes(vae, _labelled(experiment, part, "label").take(MOST_CODES // 100))
+        codes, one_hot = _codes(vae, experiment, part, "label")
         known += [codes, _classes(one_hot, experiment)]
-    if len(np.unique(known[1])) < 2:
-        raise NotApplicable("the training examples are of one class")
     return {
         "trained_on": len(known[0]),
         "linear_probe": evaluation.linear_probe(*known),
@@ -89,9 +90,7 @@ def _probes(vae, experiment, split, _):
 
 
 def _disentanglement(vae, experiment, split, _):
-    if vae.condition_size:
-        raise NotApplicable("a conditional VAE need not keep in its latents what it is told")
-    codes, factors = evaluation.codes(vae, _labelled(experiment, split, "factors").take(MOST_CODES // 100))
+    codes, factors = _codes(vae, experiment, split, "factors")
     return {
         "examples": len(codes),
         "mig": evaluation.mig(codes, factors),
@@ -99,6 +98,13 @@ def _disentanglement(vae, experiment, split, _):
         "sap": evaluation.sap(codes, factors),
         "factor_vae_score": evaluation.factor_vae_score(codes, factors),
     }
+
+
+def _codes(vae, experiment, split, key):
+    """Codes `[N, n]`, and what the data has under `key`, `[N, k]`."""
+    if vae.condition_size:
+        raise NotApplicable("a conditional VAE need not keep in its latents what it is told")
+    return evaluation.codes(vae, _labelled(experiment, split, key).take(MOST_CODES // 100))
 
 
 def _samples(vae, experiment, split, _):
@@ -135,8 +141,8 @@ def _labelled(experiment, split, key):
     """
     try:
         pairs = config.evaluation_data(experiment._replace(data={**experiment.data, "condition": key}), split)
-    except (ValueError, OSError):
-        raise NotApplicable(f"{experiment.data['name']} has no {key.removesuffix('s')}s") from None
+    except ValueError as error:
+        raise NotApplicable(f"{experiment.data['name']} has no {key.removesuffix('s')}s: {error}") from None
     return pairs.unbatch().batch(100)
 
 

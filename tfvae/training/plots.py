@@ -55,19 +55,11 @@ def _drawings(run, vae, experiment):
         "interpolations": lambda: figures.interpolations(vae, first, second),
         "traversals": lambda: figures.traversals(vae, example, units()),
         "manifold": lambda: figures.manifold(vae, units(), given),
-        "latent_space": lambda: figures.latent_space(
-            units(), measures.labels(experiment, "test", len(units().centers))
-        ),
+        "latent_space": lambda: _latent_space(units(), experiment),
         "units": lambda: figures.unit_costs(units()),
-        "rate_distortion": lambda: _rate_distortion(vae, data, units()),
+        "rate_distortion": lambda: figures.rate_distortion(measures.rate_distortion(vae, data, TEMPERATURES)),
         "learning_curves": lambda: _learning_curves(run, vae),
     }
-
-
-def _rate_distortion(vae, data, units):
-    if units.kl is None:
-        raise NotApplicable("posterior or prior has no independent normal units")
-    return figures.rate_distortion(evaluation.rate_distortion(vae, data, TEMPERATURES))
 
 
 def _latent_space(units, experiment):
