@@ -13,7 +13,7 @@ from tensorflow_probability import distributions as tfd
 from tests import members
 from tests.models import FixedNormal, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import distributions, objectives, priors, random
-from tfvae.objectives import base
+from tfvae.objectives import base, importance
 
 SEED = random.seed(0, random.Stream.EVALUATION)
 
@@ -203,6 +203,7 @@ LOSSES = {  # objective, its draws of z, its loss from what `by_hand` gives
     "IWAE": (objectives.IWAE(6), 6, lambda it: miwae(it, 1)),
     "IWAE-stl": (objectives.IWAE(6, "stl"), 6, lambda it: miwae(it, 1)),
     "IWAE-dreg": (objectives.IWAE(6, "dreg"), 6, lambda it: miwae(it, 1)),
+    "IWAE-chosen": (objectives.IWAE(6, "dreg", chosen=2), 6, lambda it: miwae(it, 1)),
     "MIWAE": (objectives.MIWAE(2, 3), 6, lambda it: miwae(it, 2)),
     "CIWAE": (
         objectives.CIWAE(6, beta=0.3),
@@ -323,6 +324,7 @@ def test_the_elbo_chooses_the_best_epoch(objective):
         (lambda: objectives.MMD(1.0, scales=[1.0, 0.0]), "scales"),
         (lambda: objectives.MMD(1.0, scales=[]), "scales"),
         (lambda: objectives.IWAE(samples=0), "samples"),
+        (lambda: objectives.IWAE(chosen=0), "chosen"),
         (lambda: objectives.IWAE(estimator="best"), "estimator must be standard, stl or dreg"),
         (lambda: objectives.MIWAE(groups=0), "groups"),
         (lambda: objectives.PIWAE(samples=0), "samples"),
@@ -445,17 +447,41 @@ def test_no_noise_is_left_where_the_posterior_is_exact(estimator):
     assert largest(objectives.IWAE(3, estimator)) < 1e-3 < 0.1 < largest(objectives.IWAE(3))
 
 
-def test_dreg_has_the_expectation_of_the_standard_gradient_and_less_noise():
+def many_alike():
+    """The first example 20,000 times over: gradients of the posterior are draws, of the rest their sum."""
     toy = Toy(np.repeat(X[:1], 20_000, axis=0))
-    for name in ("loc", "raw_scale"):
-        variable = getattr(toy, name)
+    for variable in (toy.loc, toy.raw_scale):
         variable.assign(tf.repeat(variable[:1], len(toy.x), axis=0))
-    standard, dreg = (toy.gradients(objectives.IWAE(4, e)) for e in ("standard", "dreg"))
+    return toy
+
+
+def assert_expectations_alike(one, other):
     for name in PARAMETERS[:2]:
-        one, other = standard[name].numpy(), dreg[name].numpy()  # [draws, n]
-        error = np.sqrt((one.var(axis=0) + other.var(axis=0)) / len(one))
-        assert (np.abs(one.mean(axis=0) - other.mean(axis=0)) < 4.5 * error).all()
+        a, b = one[name].numpy(), other[name].numpy()  # [draws, n]
+        error = np.sqrt((a.var(axis=0) + b.var(axis=0)) / len(a))
+        assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) < 4.5 * error).all(), name
+
+
+def test_dreg_has_the_expectation_of_the_standard_gradient_and_less_noise():
+    standard, dreg = (many_alike().gradients(objectives.IWAE(4, e)) for e in ("standard", "dreg"))
+    assert_expectations_alike(standard, dreg)
     assert np.var(dreg["loc"], axis=0).sum() < np.var(standard["loc"], axis=0).sum()
+
+
+@pytest.mark.parametrize("estimator", ["standard", "stl", "dreg"])
+def test_the_gradient_of_chosen_draws_has_the_expectation_of_that_of_all(estimator):
+    whole, some = (many_alike().gradients(objectives.IWAE(4, estimator, chosen=c)) for c in (None, 2))
+    assert_expectations_alike(whole, some)
+    for name in PARAMETERS[2:]:  # sums over the 20,000
+        np.testing.assert_allclose(some[name], whole[name], rtol=1e-3, atol=200, err_msg=name)
+
+
+def test_draws_are_chosen_by_their_weights():
+    v = tf.repeat(tf.constant([[0.1], [0.0], [0.6], [0.3]]), 5000, axis=1)  # [S, B]
+    s, b = np.moveaxis(importance.chosen_by_weight(v, 3, SEED).numpy(), -1, 0)  # [C, B]
+    np.testing.assert_array_equal(b, np.broadcast_to(np.arange(5000), (3, 5000)))
+    np.testing.assert_allclose(np.bincount(s.ravel(), minlength=4) / s.size, v[:, 0], atol=0.02)
+    assert (s != 1).all()
 
 
 @pytest.mark.parametrize("noise", [0.5, 0.02], ids=["", "weights-far-apart"])
@@ -474,7 +500,14 @@ def test_miwae_and_ciwae_at_their_ends_are_elbo_and_iwae():
     assert_alike(toy.gradients(objectives.CIWAE(6, beta=1.0)), elbo)
 
 
-@pytest.mark.parametrize("objective", [objectives.IWAE(5, "dreg"), objectives.PIWAE(2, 3)], ids=["dreg", "PIWAE"])
+GRAPHS = {
+    "dreg": objectives.IWAE(5, "dreg"),
+    "chosen": objectives.IWAE(5, "dreg", chosen=2),
+    "PIWAE": objectives.PIWAE(2, 3),
+}
+
+
+@pytest.mark.parametrize("objective", GRAPHS.values(), ids=GRAPHS)
 def test_gradients_are_the_same_eagerly_in_a_graph_and_under_xla(objective):
     toy = Toy()
     eager = toy.gradients(objective)

@@ -9,9 +9,12 @@ from typing import Literal
 
 import tensorflow as tf
 
+from tfvae import random
 from tfvae.objectives.base import Objective, Terms, kl_divergence, log_mean_exp, register
 
 __all__ = ["CIWAE", "IWAE", "MIWAE", "PIWAE"]
+
+CHOICE = 1000  # the number of its draw: a posterior of several layers takes the first few
 
 
 def weighted_gradient(value, weight):
@@ -50,6 +53,23 @@ def in_groups(values, groups):
     return tf.reshape(values, [groups, values.shape[0] // groups, -1])
 
 
+def with_gradient_of(surrogate, value):
+    """value, unchanged; its gradient is that of `surrogate`, of the same shape."""
+    return tf.stop_gradient(value) + (surrogate - tf.stop_gradient(surrogate))
+
+
+def chosen_by_weight(v, count, seed):
+    """v `[S, B]`, whose sums over S are 1 -> `count` indices s for each of B, drawn with probability v: `[C, B, 2]`.
+
+    Each is (s, b), as `tf.gather_nd` takes it.
+    """
+    to = tf.cumsum(v, axis=0)  # [S, B]
+    at = random.uniform([count, tf.shape(v)[1], 1], seed)[..., 0] * to[-1]  # [C, B]
+    s = tf.reduce_sum(tf.cast(to <= at[:, None], tf.int32), axis=1)  # [C, B]
+    s = tf.minimum(s, v.shape[0] - 1)  # at may round to the end
+    return tf.stack([s, tf.broadcast_to(tf.range(tf.shape(s)[1]), tf.shape(s))], axis=-1)
+
+
 @register
 @dataclass(frozen=True)
 class IWAE(Objective):
@@ -64,31 +84,45 @@ class IWAE(Objective):
     (Tucker et al. 2018, arXiv:1810.04152), and unbiased: the path through z_s is weighed by v_s^2, v_s = w_s / sum w,
     not by v_s. The gradient in decoder and prior is the same for all three: sum_s v_s d log w_s.
 
+    That sum needs a pass forward for each draw, but one back for few: it is the mean of d log w_s over draws chosen
+    with probability v_s (Burda et al., section 3). With `chosen` the gradient goes through so many: many samples take
+    a fraction of the time, for more noise about the same expectation.
+
     Args:
         samples: S, at least 1; with 1 it is the ELBO, its KL estimated.
         estimator: "standard", "stl" or "dreg", of the gradient; the loss's value is the same for all.
+        chosen: how many draws the gradient goes through, chosen by their weights; all S unless given.
     """
 
     samples: int = 5
     estimator: Literal["standard", "stl", "dreg"] = "standard"
+    chosen: int | None = None
 
     def __post_init__(self):
-        if self.samples < 1:
-            raise ValueError(f"samples must be 1 or more: {self}")
+        if self.samples < 1 or (self.chosen is not None and self.chosen < 1):
+            raise ValueError(f"samples must be 1 or more, and so must chosen where it is given: {self}")
         if self.estimator not in ("standard", "stl", "dreg"):
             raise ValueError(f"estimator must be standard, stl or dreg: {self}")
 
     def __call__(self, x, posterior, prior, decode, step, seed):
+        def weigh(z, log_q, v=None):  # -> log p(x|z), log w, v, each [S, B]
+            if self.estimator != "standard":
+                log_q = path_only(posterior, z, log_q)
+            if self.estimator == "dreg":  # the bound's gradient has v once, and z's path once more
+                z, log_q = weighted_gradient(z, lambda: again[..., None]), weighted_gradient(log_q, lambda: again)
+            log_likelihood = decode(z).log_prob(x)
+            log_weight = log_likelihood + prior.log_prob(z) - log_q
+            again = tf.stop_gradient(tf.nn.softmax(log_weight, axis=0)) if v is None else v
+            return log_likelihood, log_weight, again
+
         z, log_q = posterior.experimental_sample_and_log_prob(self.samples, seed=seed)  # [S, B, n], [S, B]
         kl = kl_divergence(posterior, prior, z, log_q)  # [B]
-        if self.estimator != "standard":
-            log_q = path_only(posterior, z, log_q)
-        if self.estimator == "dreg":  # the bound's gradient has v once, and z's path once more
-            z, log_q = weighted_gradient(z, lambda: v[..., None]), weighted_gradient(log_q, lambda: v)
-        log_likelihood = decode(z).log_prob(x)  # [S, B]
-        log_weight = log_likelihood + prior.log_prob(z) - log_q  # [S, B]
-        v = tf.stop_gradient(tf.nn.softmax(log_weight, axis=0))
+        log_likelihood, log_weight, v = weigh(z, log_q)
         bound = log_mean_exp(log_weight, axis=0)  # [B]
+        if self.chosen:
+            choice = chosen_by_weight(v, self.chosen, random.fold(seed, CHOICE))  # [C, B, 2]
+            _, log_weight, _ = weigh(*(tf.gather_nd(values, choice) for values in (z, log_q, v)))  # [C, B]
+            bound = with_gradient_of(tf.reduce_mean(log_weight, axis=0), bound)
         return Terms(-bound, tf.reduce_mean(log_likelihood, axis=0), kl)
 
 
@@ -182,5 +216,4 @@ class PIWAE(Objective):
         surrogate = tf.exp(log_generative) * log_joint - tf.exp(log_inference) * log_q  # [S, B]
         surrogate = tf.reduce_sum(surrogate, axis=0)  # [B]: its gradient is wanted, not its value
         bound = log_mean_exp(log_weight, axis=0)  # [B]
-        loss = tf.stop_gradient(surrogate) - surrogate - bound
-        return Terms(loss, tf.reduce_mean(log_likelihood, axis=0), kl)
+        return Terms(-with_gradient_of(surrogate, bound), tf.reduce_mean(log_likelihood, axis=0), kl)
