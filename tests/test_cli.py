@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfvae import cli
+from tfvae import cli, data, evaluation, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
@@ -85,6 +85,9 @@ def test_evaluate_scores_disentanglement_where_factors_are_known(tmp_path, capsy
     result = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     scores = result["measures"]["disentanglement"]
     assert scores.pop("examples") == 300 and result["left_out"] == {} and len(scores) == 6
+    vae, _ = training.load(tmp_path / "run")
+    codes = evaluation.codes(vae, data.load("shapes", "test[:300]", condition="factors"))
+    assert scores["sap"] == pytest.approx(evaluation.sap(*codes, categorical=[0]))  # the shape, which has no order
     for name, score in scores.items():
         assert 0 <= score <= 1
         assert any(name.replace("_", " ") in line and f"{score:.3f}" in line for line in printed.splitlines())

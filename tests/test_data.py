@@ -285,6 +285,12 @@ def test_bad_folders(folder, tmp_path):
         data.load(str(tmp_path / "empty"))
 
 
+def test_a_folder_without_images_does_not_hide_the_data_set_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert next(iter(data.load("digits", "test[:2]"))).shape == (2, 28, 28, 1)
+
+
 def test_static_binarisation_of_floats_is_refused(tmp_path):
     np.savez(tmp_path / "table.npz", train=np.zeros((4, 3)))
     with pytest.raises(ValueError, match="for uint8 images; the data is float32"):

@@ -32,9 +32,10 @@ def find(name, size=None, data_dir=None, manual_dir=None, conditions=()):
         if size is not None:
             raise ValueError(f"size is for folders and TFDS data sets, not for the arrays of {name}")
         return _npz(path, conditions)
-    if path.is_dir():
+    namesake = path.is_dir() and not _image_files(path) and name in _builders()  # such as the folder of a run on it
+    if path.is_dir() and not namesake:
         return _folder(path, size, conditions)
-    if path.exists() or len(path.parts) > 1:
+    if not namesake and (path.exists() or len(path.parts) > 1):
         raise ValueError(f"{name} is neither a folder of images nor an .npz file")
     return _tfds(name, size, data_dir, manual_dir, conditions)
 
@@ -230,12 +231,16 @@ def _feature(name, features, condition):
     return (lambda example: tf.reshape(tf.cast(example[condition], tf.float32), [-1])), int(np.prod(shape))
 
 
+def _builders():
+    return tfds.list_builders(with_community_datasets=False)
+
+
 def _prepared(name, data_dir, manual_dir):
     """The TFDS builder of this name, its data on disk; ValueError within seconds where that cannot be."""
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (tfds.core.registered.DatasetNotFoundError, ValueError):
-        near = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False), 3)
+        near = difflib.get_close_matches(name, _builders(), 3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"no TFDS data set, .npz file or folder is called {name}{hint}") from None
     if builder.data_path.exists():

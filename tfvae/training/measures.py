@@ -95,9 +95,18 @@ def _disentanglement(vae, experiment, split, _):
         "examples": len(codes),
         "mig": evaluation.mig(codes, factors),
         **{f"dci_{name}": score for name, score in evaluation.dci(codes, factors)._asdict().items()},
-        "sap": evaluation.sap(codes, factors),
+        "sap": evaluation.sap(codes, factors, _without_order(experiment, split, factors)),
         "factor_vae_score": evaluation.factor_vae_score(codes, factors),
     }
+
+
+def _without_order(experiment, split, factors):
+    """The columns of factors `[N, k]` that are the data's classes: their values have no order."""
+    try:
+        classes = labels(experiment, split, len(factors))
+    except NotApplicable:
+        return []
+    return [j for j, factor in enumerate(factors.T) if np.array_equal(factor, classes)]
 
 
 def _codes(vae, experiment, split, key):
