@@ -11,6 +11,7 @@ import pytest
 from tfvae import cli, data, evaluation, training
 
 ROOT = pathlib.Path(__file__).parent.parent
+pytestmark = pytest.mark.xdist_group("cli")  # its run is trained once
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
 
 

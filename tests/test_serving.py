@@ -20,6 +20,7 @@ from tfvae.serving import saved
 
 ROOT = pathlib.Path(__file__).parent.parent
 CHECK = [sys.executable, str(ROOT / "export" / "check.py")]
+pytestmark = pytest.mark.xdist_group("serving")  # what is exported once serves many tests
 SEEDS = np.array([[0, 1], [0, 1], [7, 3], [5, 5], [9, 9], [2, 1]], np.int32)
 
 

@@ -126,6 +126,9 @@ def test_mistakes_are_named_before_any_trial(tmp_path, keys, message):
     assert not (tmp_path / "search").exists()
 
 
+SEARCHED = pytest.mark.xdist_group("searched")  # it is searched once
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """A finished search of four trials, one of which cannot be trained."""
@@ -146,6 +149,7 @@ def searched(tmp_path_factory):
     return path, folder / "search", rows
 
 
+@SEARCHED
 def test_a_search_leaves_a_table_the_best_and_figures(searched):
     _, folder, rows = searched
     assert [row["status"] for row in rows] == ["completed", "failed", "completed", "completed"]
@@ -161,12 +165,14 @@ def test_a_search_leaves_a_table_the_best_and_figures(searched):
     assert len(list((folder / "tensorboard").iterdir())) == 3
 
 
+@SEARCHED
 def test_best_yaml_gives_the_best_run_bit_for_bit(searched, tmp_path):
     _, folder, _ = searched
     again = training.train(folder / "best.yaml", tmp_path / "run")
     np.testing.assert_array_equal(weights(again), weights(keras.saving.load_model(folder / "best" / "model.keras")))
 
 
+@SEARCHED
 def test_a_finished_search_runs_nothing_again(searched, monkeypatch):
     path, folder, rows = searched
     monkeypatch.setattr(training, "train_experiment", lambda *a, **k: pytest.fail("a trial was run again"))
