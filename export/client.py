@@ -4,8 +4,8 @@
     python export/client.py generate --count 16 --seed 0 --out samples
     python export/client.py score samples/*.png
 
-REST needs NumPy and requests; gRPC grpcio, tensorflow-serving-api and TensorFlow too. Neither needs Keras or tfvae, and
-the file may be copied into another project:
+REST needs NumPy and requests; gRPC grpcio, tensorflow-serving-api and TensorFlow too; the command line, where it writes
+PNG files, Pillow. None needs Keras or tfvae, and the file may be copied into another project:
 
     client = Client("127.0.0.1:8501")
     client.predict("decoder", {"seed": [[0, 0], [0, 1]]}, "generate")["samples"]  # [2, *event]
@@ -17,10 +17,8 @@ import json
 import os
 import pathlib
 import random
-import struct
 import sys
 import time
-import zlib
 
 import numpy as np
 
@@ -401,30 +399,21 @@ def _strings(value):
     return base64.b64decode(value["b64"]) if isinstance(value, dict) else value
 
 
-def png(pixels):
-    """Pixels uint8 `[H, W, 1 or 3]` -> a PNG file, bytes."""
-    height, width, channels = pixels.shape
-    rows = b"".join(b"\0" + row.tobytes() for row in np.ascontiguousarray(pixels))  # 0: without a filter
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def _pixels(mean, low, high):
-    """A mean `[*event]` -> pixels uint8 `[H, W, 1 or 3]`, black for `low`, white for `high`.
+def _picture(mean, low, high):
+    """A mean `[*event]` as a picture of Pillow's, black for `low`, white for `high`.
 
     Raises:
         ValueError: when it is no image.
     """
+    from PIL import Image
+
     image = mean[..., None] if mean.ndim == 2 else mean
     if image.ndim != 3 or image.shape[-1] not in (1, 3):
         raise ValueError(
             f"the model's data has shape {list(mean.shape)}: that is no image, [H, W], [H, W, 1] or [H, W, 3]"
         )
-    return np.round(255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
+    pixels = np.round(255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def encode(client, options):
@@ -449,7 +438,7 @@ def decode(client, options):
     if options.out is None:
         print(json.dumps(mean.tolist()))
     else:
-        options.out.write_bytes(png(_pixels(mean, *options.range)))
+        _picture(mean, *options.range).save(options.out, "PNG")
         print(f"written: {options.out}")
 
 
@@ -463,7 +452,7 @@ def generate(client, options):
             rows, _predict(client, options, "decoder", "generate", {"seed": seeds})["samples"], strict=True
         ):
             path = options.out / f"{row:04}.png"
-            path.write_bytes(png(_pixels(mean, *options.range)))
+            _picture(mean, *options.range).save(path)
             print(f"written: {path}")
 
 
