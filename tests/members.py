@@ -43,7 +43,7 @@ OBJECTIVES = {
     "DIP": lambda: objectives.DIP(off_diagonal=2.0, diagonal=3.0, aggregate=True),
     "ELBO": lambda: objectives.ELBO(beta=0.5, warmup_steps=4, samples=2),
     "FreeBits": lambda: objectives.FreeBits(nats=0.1),
-    "IWAE": lambda: objectives.IWAE(samples=3, estimator="dreg"),
+    "IWAE": lambda: objectives.IWAE(samples=3, estimator="dreg", chosen=2),
     "MIWAE": lambda: objectives.MIWAE(groups=2, samples=3),
     "MMD": lambda: objectives.MMD(weight=10.0, kl=0.1, scales=[0.5, 1.0, 2.0]),
     "PIWAE": lambda: objectives.PIWAE(groups=2, samples=3),

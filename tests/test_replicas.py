@@ -32,7 +32,7 @@ def assert_same(found, expected, tolerance):
         np.testing.assert_allclose(found[name], expected[name], rtol=max(1e-5, tolerance))
 
 
-@pytest.mark.parametrize("kind", [k if k != "xla" else pytest.param(k, marks=pytest.mark.slow) for k in KINDS])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_devices_give_the_numbers_of_one(replicas_of, count, kind):
     settings = KINDS[kind]  # the last batch has five examples; of validation, one

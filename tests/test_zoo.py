@@ -34,7 +34,7 @@ def check():
     return module
 
 
-QUICK = ("conditional_prior", "hyperspherical", "two_layers")  # each asks something else of the rest
+QUICK = ("conditional_prior", "hyperspherical", "iaf", "two_layers", "wae_mmd")  # each asks something else of the rest
 
 
 def cases():

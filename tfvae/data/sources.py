@@ -32,10 +32,9 @@ def find(name, size=None, data_dir=None, manual_dir=None, conditions=()):
         if size is not None:
             raise ValueError(f"size is for folders and TFDS data sets, not for the arrays of {name}")
         return _npz(path, conditions)
-    namesake = path.is_dir() and not _image_files(path) and name in _builders()  # such as the folder of a run on it
-    if path.is_dir() and not namesake:
+    if path.is_dir() and (_image_files(path) or name not in _builders()):  # a folder of runs may have a data set's name
         return _folder(path, size, conditions)
-    if not namesake and (path.exists() or len(path.parts) > 1):
+    if (path.exists() or len(path.parts) > 1) and name not in _builders():
         raise ValueError(f"{name} is neither a folder of images nor an .npz file")
     return _tfds(name, size, data_dir, manual_dir, conditions)
 

@@ -11,7 +11,6 @@ ELBO_SAMPLES = 10  # per example
 MOST_CODES = 10_000  # examples whose latents are held against each other, or against labels
 MOST_FITTED = 100  # examples for each of which a posterior of its own is fitted
 MOST_COMPARED = 5_000  # examples, and draws, whose quality is compared
-TEMPERATURES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the curve of rate and distortion
 COMPONENTS, NEIGHBOURS = 50, 5  # of pixels, in which it is; and among how many
 
 
@@ -66,15 +65,15 @@ def _gap(vae, experiment, split, samples):
 
 
 def _rate_distortion(vae, experiment, split, _):
-    curve = rate_distortion(vae, _some(experiment, split, MOST_CODES), TEMPERATURES)
+    curve = rate_distortion(vae, _some(experiment, split, MOST_CODES))
     return {name: values.tolist() for name, values in curve._asdict().items()}
 
 
-def rate_distortion(vae, data, temperatures):
+def rate_distortion(vae, data, **options):
     """`evaluation.rate_distortion` of batched data; NotApplicable where units are not independent normals."""
     if evaluation.latent_units(vae, data.take(1)).kl is None:
         raise NotApplicable("posterior or prior has no independent normal units")
-    return evaluation.rate_distortion(vae, data, temperatures)
+    return evaluation.rate_distortion(vae, data, **options)
 
 
 def _probes(vae, experiment, split, _):

@@ -57,7 +57,9 @@ def _drawings(run, vae, experiment):
         "manifold": lambda: figures.manifold(vae, units(), given),
         "latent_space": lambda: _latent_space(units(), experiment),
         "units": lambda: figures.unit_costs(units()),
-        "rate_distortion": lambda: figures.rate_distortion(measures.rate_distortion(vae, data, TEMPERATURES)),
+        "rate_distortion": lambda: figures.rate_distortion(
+            measures.rate_distortion(vae, data, temperatures=TEMPERATURES)
+        ),
         "learning_curves": lambda: _learning_curves(run, vae),
     }
 
