@@ -206,7 +206,7 @@ def test_a_slider_changes_the_decoded_image(page, address):
 def test_a_drawing_is_scored_reconstructed_and_put_on_the_sliders(page, address):
     page.open(address)
     page.drag("draw", (0.2, 0.5), (0.5, 0.5), (0.8, 0.5))
-    page.wait("/\\d/.test(document.getElementById('score-elbo').innerText)")
+    page.wait("!document.getElementById('estimate').disabled")  # the whole line is scored, and not its beginning alone
     page.until(lambda: sum(page.pixels("seen")) > 1000)
     page.until(lambda: any(page.pixels("reconstruction")))
     numbers = [float(n.replace("\u2212", "-")) for n in re.findall(r"(\S+) nats", page.text("score"))]
