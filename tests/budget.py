@@ -1,6 +1,8 @@
-"""A pytest plugin: what the tests cost. It prints the ten that take most CPU, the files, and the total of CPU and memory.
+"""A pytest plugin: what the tests cost. It prints the ten that take most CPU, and the total of CPU and memory; with
+--budget, each file too.
 
-CPU seconds are those of the test's process and of its children, with what fixtures take on the first test that wants them. A test over LIMIT says in its docstring why, or is `slow`: those that do neither are named.
+CPU seconds are those of the test's process and of its children, with what fixtures take on the first test that wants
+them. A test over LIMIT says in its docstring why, or is `slow`: those that do neither are named.
 """
 
 import collections

@@ -1,6 +1,7 @@
-"""Processes for tests. Importing TensorFlow and its friends takes some nine seconds of CPU: these are forked from one process
-that has imported them (and not started them), so they begin at once. Each verb of the command line has a test with a
-process of its own kind too: `subprocess` and `sys.executable`.
+"""Processes for tests, forked from one that has imported TensorFlow and not started it: so they begin at once.
+
+A new Python takes some nine seconds of CPU for its imports. Each verb of the command line has one test with such a
+process too, by `subprocess` and `sys.executable`.
 """
 
 import contextlib
