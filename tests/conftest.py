@@ -1,6 +1,5 @@
 """Settings for all tests: four logical CPU devices stand for GPUs."""
 
-import gc
 import itertools
 import os
 
@@ -28,16 +27,6 @@ def seeded():
     import keras
 
     keras.utils.set_random_seed(0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def forgotten():
-    """What a file's models and programs hold is let go after it."""
-    import keras
-
-    yield
-    keras.backend.clear_session()
-    gc.collect()
 
 
 @pytest.fixture
