@@ -1,7 +1,7 @@
-"""Processes for tests, forked from one that has imported TensorFlow and not started it: so they begin at once.
+"""Processes for tests, forked from one that has imported TensorFlow and not started it, so that each begins at once.
 
-A new Python takes some nine seconds of CPU for its imports. Each verb of the command line has one test with such a
-process too, by `subprocess` and `sys.executable`.
+A new Python spends five seconds of CPU and more on its imports. What an installed command or a script does by itself is
+tested with `subprocess`.
 """
 
 import contextlib
@@ -26,10 +26,9 @@ class Python:
         arguments: "-m", module, or "-c", code, or a script's path; and what follows it.
         env: the variables, instead of this process's.
         cwd: the working directory; the project's root unless given.
-        stderr: a file to write errors to, in place of a pipe.
     """
 
-    def __init__(self, *arguments, env=None, cwd=ROOT, stderr=None):
+    def __init__(self, *arguments, env=None, cwd=ROOT):
         with contextlib.ExitStack() as stack:
             reading, writing = zip(*(CONTEXT.Pipe(duplex=False) for _ in range(2)), strict=True)
             for end in (*reading, *writing):

@@ -1,14 +1,12 @@
 """A conditional VAE trains, evaluates, samples, is saved, drawn and exported like the rest."""
 
-import subprocess
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import members
+from tests import members, processes
 from tests.models import dataset, small_images, small_vae, weights
 from tests.test_serving import CHECK
 from tfvae import data, evaluation, figures, likelihoods, networks, posteriors, priors, serving
@@ -122,7 +120,7 @@ def test_drawn_and_exported(tmp_path):
     assert figures.samples(vae, 2, K, condition=np.eye(K, dtype=np.float32)).axes
     assert figures.reconstructions(vae, (small_images(), LABELS)).axes
     paths = serving.export(vae, tmp_path)
-    done = subprocess.run([*CHECK, str(tmp_path)], capture_output=True, text=True)
+    done = processes.run(CHECK, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     generate = tf.saved_model.load(str(paths["decoder"])).signatures["generate"]
     condition = tf.one_hot(LABELS[:6], K)

@@ -7,8 +7,6 @@ import pathlib
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
@@ -26,7 +24,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from tests import members
+from tests import members, processes
 from tests.models import small_images, small_vae
 from tfvae import serving
 from tfvae.server import engine, json_tensors, settings
@@ -43,10 +41,8 @@ class Server:
     """`tfvae serve` in a process."""
 
     def __init__(self, models, *options):
-        command = [sys.executable, "-m", "tfvae.cli", "serve", str(models), "--rest-port", "0", "--grpc-port", "0"]
-        self.process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
-        )
+        ports = ["--rest-port", "0", "--grpc-port", "0"]
+        self.process = processes.Python("-m", "tfvae.cli", "serve", models, *ports, *options)
         line = self.process.stdout.readline()
         assert line.startswith("serving "), self.process.communicate()
         self.rest = line.split("http://")[1].split()[0]
@@ -404,10 +400,10 @@ def test_mistakes_at_the_start_are_one_line(models, tmp_path, options, message):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         places = {"models": models[0], "empty": tmp_path / "empty", "missing": tmp_path / "none"}
         places |= {"bad": tmp_path / "bad.config", "taken": taken.getsockname()[1]}
-        command = [sys.executable, "-m", "tfvae.cli", "serve", *(option.format(**places) for option in options)]
+        command = ["-m", "tfvae.cli", "serve", *(option.format(**places) for option in options)]
         if "--rest-port" not in command:
             command += ["--rest-port", "0"]
-        done = subprocess.run([*command, "--grpc-port", "0"], capture_output=True, text=True, cwd=ROOT)
+        done = processes.run(*command, "--grpc-port", "0")
     assert done.returncode == 2 and done.stderr.startswith("error: ") and message in done.stderr, done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -443,13 +439,13 @@ def test_tensorflow_model_server_is_started_with_the_same_options(models, tmp_pa
     binary.parent.mkdir()
     binary.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     binary.chmod(0o755)
-    command = [sys.executable, "-m", "tfvae.cli", "serve", str(models[0]), "--engine", "tensorflow_model_server"]
+    command = ["-m", "tfvae.cli", "serve", models[0], "--engine", "tensorflow_model_server"]
     environment = os.environ | {"PATH": f"{binary.parent}:{os.environ['PATH']}"}
     batching = ["--batching", str(ROOT / "export" / "batching.config")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = processes.run(*command, env=environment)
     assert done.returncode == 2 and "listens on all addresses" in done.stderr
     command += ["--host", "0.0.0.0", "--rest-port", "18", "--grpc-port", "19", *batching]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = processes.run(*command, env=environment)
     assert done.returncode == 0, done.stderr
     assert {"--rest_api_port=18", "--port=19", "--enable_batching=true"} <= set(done.stdout.splitlines())
 

@@ -13,13 +13,13 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from tests import members
+from tests import members, processes
 from tests.models import linear_gaussian, small_images, small_vae
 from tfvae import evaluation, networks, preprocessing, serving
 from tfvae.serving import saved
 
 ROOT = pathlib.Path(__file__).parent.parent
-CHECK = [sys.executable, str(ROOT / "export" / "check.py")]
+CHECK = ROOT / "export" / "check.py"
 pytestmark = pytest.mark.xdist_group("serving")  # what is exported once serves many tests
 SEEDS = np.array([[0, 1], [0, 1], [7, 3], [5, 5], [9, 9], [2, 1]], np.int32)
 
@@ -49,7 +49,7 @@ def conditional(tmp_path_factory):
 
 
 def test_the_session_loader_gives_the_models_answers(exported):
-    done = subprocess.run([*CHECK, str(exported[1])], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, str(CHECK), str(exported[1])], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "all answers are the model's" in done.stdout
     for name in ("encode", "sample_image", "decode", "generate", "score_float", "log_marginal", "serving_default"):
@@ -63,12 +63,12 @@ def test_the_check_sees_a_difference(exported, tmp_path):
         stored = dict(file)
     stored["decode/outputs/mean"] = stored["decode/outputs/mean"] + 1e-3
     np.savez(path, **stored)
-    done = subprocess.run([*CHECK, str(tmp_path)], capture_output=True, text=True)
+    done = processes.run(CHECK, tmp_path)
     assert done.returncode == 1 and "DIFFERS" in done.stdout
 
 
 def test_the_check_names_a_missing_servable(tmp_path):
-    done = subprocess.run([*CHECK, str(tmp_path)], capture_output=True, text=True)
+    done = processes.run(CHECK, tmp_path)
     assert done.returncode == 2 and done.stderr.startswith("error: ")
 
 
@@ -246,7 +246,7 @@ def test_xla_compiles_where_it_is_served(exported, signatures, tmp_path):
     images = tf.constant(small_images(6))
     compiled = tf.saved_model.load(str(paths["encoder"])).signatures["encode"]
     np.testing.assert_allclose(compiled(x=images)["mean"], signatures["encoder"]["encode"](x=images)["mean"], atol=1e-5)
-    done = subprocess.run([*CHECK, str(tmp_path)], capture_output=True, text=True)
+    done = processes.run(CHECK, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
