@@ -37,23 +37,27 @@ def differences(version):
         stored = dict(file)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         loaded = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(version))
-        for name, signature in loaded.signature_def.items():
-            if name.startswith("__"):  # TensorFlow's own, for initialisation
-                continue
+        # those with two underscores are TensorFlow's own, for initialisation
+        signatures = {name: found for name, found in loaded.signature_def.items() if not name.startswith("__")}
+        feed, fetch = {}, {}
+        for name, signature in signatures.items():
             missing = [key for key in signature.inputs if f"{name}/inputs/{key}" not in stored]
             if missing:
                 raise ValueError(f"{version}: check.npz has no input {missing[0]} of {name}: it is of another export")
-            feed = {tensor.name: stored[f"{name}/inputs/{key}"] for key, tensor in signature.inputs.items()}
-            fetch = {output: tensor.name for output, tensor in signature.outputs.items()}
-            for output, value in session.run(fetch, feed).items():
-                expected = stored[f"{name}/outputs/{output}"]
-                if value.shape != expected.shape:
-                    yield name, output, value.shape, float("inf")
-                else:
-                    with np.errstate(invalid="ignore"):  # the same infinity is no difference
-                        relative = np.abs(value - expected) / np.maximum(1.0, np.abs(expected))
-                    relative = np.where(value == expected, 0.0, relative)
-                    yield name, output, value.shape, float(np.max(relative, initial=0.0))
+            feed |= {tensor.name: stored[f"{name}/inputs/{key}"] for key, tensor in signature.inputs.items()}
+            fetch |= {(name, output): tensor.name for output, tensor in signature.outputs.items()}
+        answers = session.run(fetch, feed)  # at once: each other set of tensors is a program to optimise
+    for (name, output), value in answers.items():
+        yield name, output, value.shape, _difference(value, stored[f"{name}/outputs/{output}"])
+
+
+def _difference(value, expected):
+    """The largest, of 1, or of the expected value where that is larger; infinity for another shape."""
+    if value.shape != expected.shape:
+        return float("inf")
+    with np.errstate(invalid="ignore"):  # the same infinity is no difference
+        relative = np.abs(value - expected) / np.maximum(1.0, np.abs(expected))
+    return float(np.max(np.where(value == expected, 0.0, relative), initial=0.0))
 
 
 def main():

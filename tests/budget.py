@@ -61,9 +61,12 @@ class Account:
         self.tests = collections.Counter()
         self.peaks = collections.defaultdict(float)
         self.says_why = set()
+        self.flaky = []
         self.workers = []
 
     def pytest_runtest_logreport(self, report):
+        if report.outcome == "rerun":
+            self.flaky.append(report.nodeid)
         found = dict(report.user_properties)
         if "cpu" in found:
             self.tests[report.nodeid] += found["cpu"]
@@ -95,6 +98,8 @@ class Account:
             if seconds > LIMIT and name not in self.says_why:
                 write(f"over {LIMIT:.0f} s without a docstring that says why: {name} ({seconds:.1f} s)")
         workers = self.workers or [(0.0, peak())]
+        for name in self.flaky:
+            write(f"flaky, for it failed and was run again: {name}")
         total = cpu(children=not self.workers) + sum(seconds for seconds, _ in self.workers)
         write(f"in all {total:.0f} s of CPU; at most {max(p for _, p in workers):.1f} GB in one process")
 

@@ -1,5 +1,6 @@
 """Settings for all tests: four logical CPU devices stand for GPUs."""
 
+import gc
 import itertools
 import os
 
@@ -13,6 +14,9 @@ KEYS = itertools.count(1000, 10)
 
 def pytest_configure(config):
     """TensorFlow is imported where tests run, and not in the process that deals them out."""
+    gc.set_threshold(50_000, 20, 20)  # a graph is many objects: looking through them often takes a tenth of the time
+    if config.getoption("markexpr") == "not slow":  # else programs are compiled as users have them
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # half the time
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
         import tensorflow as tf
 

@@ -89,3 +89,30 @@ PARTNERS = {  # of members that do not go with the default ones
         "decoder": lambda: DECODERS["mlp"](condition_size=CONDITION),
     },
 }
+
+COMBINED = (  # posterior, prior, likelihood, objective, network: each member of a kind is in one row or more
+    ("DiagonalNormal", "VampPrior", "Bernoulli", "ELBO", "conv"),
+    ("DiagonalNormal", "ConditionalNormal", "Poisson", "DIP", "mlp"),
+    ("FullNormal", "RealNVP", "Laplace", "CIWAE", "gated_mlp"),
+    ("Hierarchical", "Hierarchical", "Categorical", "MIWAE", "mlp"),
+    ("InverseAutoregressiveFlow", "StandardNormal", "DiscretizedLogistic", "IWAE", "mlp"),
+    ("PlanarFlow", "MixtureOfNormals", "NegativeBinomial", "PIWAE", "mlp"),
+    ("PowerSpherical", "SphericalUniform", "Normal", "Capacity", "mlp"),
+    ("Deterministic", "StandardNormal", "ContinuousBernoulli", "Reconstruction", "resnet"),
+    ("DiagonalNormal", "AutoregressiveFlow", "MixtureOfDiscretizedLogistics", "MMD", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "Bernoulli", "BetaTC", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "Normal", "FreeBits", "mlp"),
+)
+
+
+def combined(posterior, prior, likelihood, objective, network):
+    """The parts of a row of `COMBINED`: keyword of a VAE -> function that makes it."""
+    parts = {
+        "encoder": ENCODERS[network],
+        "posterior": POSTERIORS[posterior],
+        "prior": PRIORS[prior],
+        "decoder": DECODERS[network],
+        "likelihood": LIKELIHOODS[likelihood],
+        "objective": OBJECTIVES[objective],
+    }
+    return parts | PARTNERS.get(f"prior-{prior}", {})

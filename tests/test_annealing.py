@@ -41,6 +41,7 @@ def test_from_the_exact_posterior_there_is_no_way_to_go():
     np.testing.assert_allclose(found.effective_chains, 2.0, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_wrong_posterior_to_start_from_is_left_behind():
     vae, x, exact = fast(widened())
     found = evaluation.annealed(vae, x, **FEW, from_posterior=True)
@@ -62,12 +63,14 @@ def test_bounds_enclose_the_truth(temperatures):
         assert bounds.gap.mean > 4 * bounds.gap.standard_error
 
 
+@pytest.mark.slow
 def test_the_step_sizes_come_near_the_acceptance_that_is_meant():
     vae, x, _ = fast(linear_gaussian())
     found = evaluation.annealed(vae, x, chains=32, temperatures=20, leapfrogs=5)
     assert found.acceptance.mean() == pytest.approx(chains.ACCEPTANCE, abs=0.08)
 
 
+@pytest.mark.slow
 def test_chains_in_groups_are_all_counted(monkeypatch):
     vae, x, exact = fast(linear_gaussian())
     monkeypatch.setattr(evaluation.evidence, "NUMBERS_AT_ONCE", 3 * 30 * 4)  # of 8 chains, two at once
@@ -85,15 +88,15 @@ def test_annealing_repeats_and_follows_the_seed():
 @pytest.mark.parametrize(
     "parts",
     [
-        pytest.param({"prior": members.PRIORS["MixtureOfNormals"]}, id="mixture"),
-        pytest.param({"posterior": members.POSTERIORS["Deterministic"]}, id="point"),
+        pytest.param({"prior": members.PRIORS["MixtureOfNormals"]}, id="mixture", marks=pytest.mark.slow),
+        pytest.param({"posterior": members.POSTERIORS["Deterministic"]}, id="point", marks=pytest.mark.slow),
         pytest.param(
             {"prior": members.PRIORS["VampPrior"], "likelihood": lambda: likelihoods.Normal(members.IMAGE)},
             id="vamp",
             marks=pytest.mark.slow,
         ),
         pytest.param(members.PARTNERS["prior-Hierarchical"], id="hierarchical", marks=pytest.mark.slow),
-        pytest.param(CONDITIONAL, id="conditional"),
+        pytest.param(CONDITIONAL, id="conditional", marks=pytest.mark.slow),
     ],
 )
 def test_any_prior_and_decoder_can_be_annealed(parts):

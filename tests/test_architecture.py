@@ -1,6 +1,7 @@
-"""Imports run one way, from higher layers to lower ones; the public names are those that exist."""
+"""Imports run one way, from higher layers to lower ones and in no circle; the public names are those that exist."""
 
 import ast
+import graphlib
 import pathlib
 
 import pytest
@@ -29,36 +30,70 @@ def module_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported(path):
-    """The modules of the package that a file imports, anywhere in it."""
+def dotted(path):
+    """A file's name as a module: tfvae.data.batches; of an __init__, its folder's."""
+    parts = (PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path, known):
+    """The modules of the package, of those `known`, that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "tfvae":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tfvae."):
-            yield node.module.split(".")[1]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in known else node.module for name in names)
         elif isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("tfvae."))
+            yield from (alias.name for alias in node.names if alias.name in known)
+
+
+IMPORTS = {dotted(path): set(imported(path, set(map(dotted, FILES)))) - {PACKAGE.name} for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_downwards(path):
     name = module_of(path)
-    for other in imported(path):
+    for other in (target.split(".")[1] for target in IMPORTS[dotted(path)]):
         assert LEVEL[other] <= LEVEL[name], f"{name} imports {other}, which is above it"
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    graphlib.TopologicalSorter(IMPORTS).prepare()  # raises CycleError, with the circle
+
+
+def test_no_module_of_a_layer_imports_itself_by_way_of_others():
+    """Files may be in no circle where the folders that they lie in are in one."""
+    graph = {name: set() for name in LEVEL}
+    for source, targets in IMPORTS.items():
+        graph[source.split(".")[1]] |= {target.split(".")[1] for target in targets} - {source.split(".")[1]}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_a_circle_within_a_folder_is_seen(tmp_path, monkeypatch):
+    """Holds for what the tests above look at: each kind of import, anywhere in a file."""
+    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path / "tfvae")
+    (tmp_path / "tfvae").mkdir()
+    texts = {"a": "from tfvae import b", "b": "def f():\n    import tfvae.c", "c": "from tfvae.a import x"}
+    for name, text in texts.items():
+        (tmp_path / "tfvae" / f"{name}.py").write_text(text)
+    files = sorted(tmp_path.rglob("*.py"))
+    graph = {dotted(path): set(imported(path, set(map(dotted, files)))) for path in files}
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(graph).prepare()
 
 
 def test_every_module_has_a_layer():
     assert {module_of(path) for path in FILES} == set(LEVEL)
 
 
-def test_every_module_begins_with_a_docstring():
-    assert all(ast.get_docstring(ast.parse(path.read_text())) for path in FILES)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_begins_with_a_docstring(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
 
 
 @pytest.mark.parametrize("name", tfvae.__all__)
 def test_public_names_exist(name):
     module = getattr(tfvae, name)
-    assert all(hasattr(module, inner) for inner in getattr(module, "__all__", ()))
+    assert [inner for inner in getattr(module, "__all__", ()) if not hasattr(module, inner)] == []
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -103,6 +103,7 @@ def test_the_command_runs(tmp_path):
     assert all(len(m["figures"]) == 2 for m in found["measurements"])
 
 
+@pytest.mark.slow
 def test_the_table_is_filled_once(tmp_path, monkeypatch, capsys):
     """Two seeds of a small cell; a second call trains nothing and prints the same."""
     data = (

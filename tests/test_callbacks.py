@@ -133,6 +133,7 @@ def test_steps_stay_fused(tmp_path):
     assert execution.steps_to_fuse(vae, images, 5, {"callbacks": looking}) > 1
 
 
+@pytest.mark.slow
 def test_two_replicas_are_watched(two_replicas):
     with two_replicas.scope():
         vae = small_vae()
@@ -179,6 +180,7 @@ def test_without_data_or_folder_they_say_what_to_do(tmp_path):
 LOOKING = ("data.train=train[:100]", "fit.epochs=3", "fit.callbacks=[{Watch: {every: 2}}, {Pictures: {every: 1}}]")
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_keeps_pictures_and_logs(tmp_path, monkeypatch):
     run, real = tmp_path / "run", callbacks.Checkpoints._save
 

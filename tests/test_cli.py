@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -45,10 +47,16 @@ def test_the_best_epoch_is_kept(run):
     )
 
 
-def test_evaluate_prints_a_table_and_writes_it(run, capsys):
-    assert cli.main(["evaluate", str(run), "--samples", "20"]) == 0
-    printed = capsys.readouterr().out
-    result = json.loads((run / "evaluation.json").read_text())
+@pytest.fixture(scope="module")
+def evaluated(run):
+    """What `evaluate` printed, and what it wrote."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert cli.main(["evaluate", str(run), "--samples", "20"]) == 0
+    return printed.getvalue(), json.loads((run / "evaluation.json").read_text())
+
+
+def test_evaluate_prints_a_table_and_writes_it(evaluated):
+    printed, result = evaluated
     assert result["examples"] == 100 and result["split"] == "test" and result["log_marginal_samples"] == 20
     assert result["log_marginal"]["mean"] > result["elbo"]["mean"]
     for name in ("elbo", "reconstruction", "kl", "log_marginal"):
@@ -61,10 +69,8 @@ def test_evaluate_prints_a_table_and_writes_it(run, capsys):
     )
 
 
-def test_evaluate_measures_latents_reconstructions_and_samples(run, capsys):
-    assert cli.main(["evaluate", str(run), "--samples", "20"]) == 0
-    printed = capsys.readouterr().out
-    result = json.loads((run / "evaluation.json").read_text())
+def test_evaluate_measures_latents_reconstructions_and_samples(evaluated):
+    printed, result = evaluated
     measures = result["measures"]
     assert set(measures) == {"reconstruction_error", "information", "gap", "rate_distortion", "probes", "samples"}
     assert list(result["left_out"]) == ["disentanglement"]
@@ -77,6 +83,7 @@ def test_evaluate_measures_latents_reconstructions_and_samples(run, capsys):
         assert any(name in line and f"{score:.3f}" in line for line in printed.splitlines())
 
 
+@pytest.mark.slow
 def test_evaluate_scores_disentanglement_where_factors_are_known(tmp_path, capsys):
     keys = ["data={name: shapes, batch_size: 50, train: 'train[:100]', test: 'test[:300]'}", "fit.epochs=1"]
     assert cli.main(["train", SMOKE, str(tmp_path / "run"), *(w for key in keys for w in ("--set", key))]) == 0
@@ -110,6 +117,7 @@ def test_plot_draws_what_the_run_can_have_and_says_what_not(run, capsys):
     assert len(others) == 8 and all(line.startswith("written: ") for line in others)
 
 
+@pytest.mark.slow
 def test_a_run_with_pictures_has_a_gif_and_one_of_two_units_a_manifold(tmp_path, capsys):
     more = ["data.train=train[:100]", "latent_size=2", "fit.callbacks=[{Watch: }, {Pictures: {every: 1}}]"]
     assert cli.main(["train", SMOKE, str(tmp_path / "run"), *(w for key in more for w in ("--set", key))]) == 0
@@ -119,6 +127,7 @@ def test_a_run_with_pictures_has_a_gif_and_one_of_two_units_a_manifold(tmp_path,
     assert {"manifold.png", "training.gif"} < set(os.listdir(tmp_path / "run" / "figures"))
 
 
+@pytest.mark.slow
 def test_plot_of_vectors_leaves_images_and_labels_out(tmp_path, capsys):
     arrays = {split: np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32) for split in ("train", "test")}
     np.savez(tmp_path / "table.npz", **arrays)

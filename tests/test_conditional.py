@@ -1,4 +1,4 @@
-"""A conditional VAE trains, evaluates, samples, is saved, drawn and exported like the rest."""
+"""A conditional VAE trains, evaluates, samples, is saved and drawn like the rest; test_serving exports one."""
 
 import keras
 import numpy as np
@@ -6,10 +6,9 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import members, processes
+from tests import members
 from tests.models import dataset, small_images, small_vae, weights
-from tests.test_serving import CHECK
-from tfvae import data, evaluation, figures, likelihoods, networks, posteriors, priors, serving
+from tfvae import data, evaluation, figures, likelihoods, networks, posteriors, priors
 
 K = members.CONDITION
 LABELS = np.arange(20) % K
@@ -31,7 +30,10 @@ def pairs(batch_size=7, labels=LABELS):
     return dataset((small_images(), labels), batch_size)
 
 
-@pytest.mark.parametrize("prior", ["StandardNormal", "ConditionalNormal", "VampPrior"])
+@pytest.mark.parametrize(
+    "prior",
+    ["ConditionalNormal", *(pytest.param(name, marks=pytest.mark.slow) for name in ("StandardNormal", "VampPrior"))],
+)
 def test_trains_evaluates_samples_and_is_saved(prior, tmp_path):
     made = {
         "StandardNormal": lambda: priors.StandardNormal(members.LATENT),
@@ -96,6 +98,7 @@ def test_interpolation_ends_at_the_reconstructions():
     np.testing.assert_allclose(between[:, -1], vae(second), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_weights_of_one(two_replicas):
     def fitted(strategy):
         keras.utils.set_random_seed(0)
@@ -107,7 +110,9 @@ def test_two_replicas_give_the_weights_of_one(two_replicas):
     np.testing.assert_allclose(*map(fitted, (tf.distribute.get_strategy(), two_replicas)), atol=1e-6)
 
 
-@pytest.mark.parametrize("network", ["conv", "gated_mlp", pytest.param("resnet", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "network", ["conv", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gated_mlp", "resnet"))]
+)
 def test_other_networks(network):
     vae = conditional(
         encoder=members.ENCODERS[network](condition_size=K), decoder=members.DECODERS[network](condition_size=K)
@@ -115,21 +120,13 @@ def test_other_networks(network):
     assert np.isfinite(vae.fit(pairs(), verbose=0).history["elbo"]).all()
 
 
-def test_drawn_and_exported(tmp_path):
+def test_drawn():
     vae = conditional(prior=priors.ConditionalNormal(members.LATENT, K))
     assert figures.samples(vae, 2, K, condition=np.eye(K, dtype=np.float32)).axes
     assert figures.reconstructions(vae, (small_images(), LABELS)).axes
-    paths = serving.export(vae, tmp_path)
-    done = processes.run(CHECK, tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    generate = tf.saved_model.load(str(paths["decoder"])).signatures["generate"]
-    condition = tf.one_hot(LABELS[:6], K)
-    seeds = tf.reshape(tf.range(12), [6, 2])
-    drawn = generate(seed=seeds, condition=condition)["samples"]
-    for i in range(6):
-        np.testing.assert_allclose(drawn[i], vae.sample(1, condition[i], seeds[i])[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_labels_help_digits():
     train = data.load("digits", "train[:500]", condition="label", shuffle=False)
     assert [spec.shape for spec in train.element_spec] == [(100, 28, 28, 1), (100, 10)]

@@ -19,6 +19,7 @@ import pytest
 import tensorflow as tf
 from ruamel.yaml import YAML
 
+from tests import processes
 from tests.models import small_vae
 from tfvae import likelihoods, networks, objectives, posteriors, priors, serving
 from tfvae.server import rest, settings
@@ -57,30 +58,16 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(exported, tmp_path_factory):
+def server(exported):
     """Transport -> address of `tfvae serve` with this folder's configurations."""
     configs = ["--config", str(EXPORT / "models.config"), "--batching", str(EXPORT / "batching.config")]
-    command = [sys.executable, "-m", "tfvae.cli", "serve", str(exported[1]), *configs]
-    errors = tmp_path_factory.mktemp("serve") / "errors"
-    with (
-        open(errors, "w") as stderr,
-        subprocess.Popen(
-            [*command, "--rest-port", "0", "--grpc-port", "0"],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            cwd=ROOT,
-        ) as process,
-    ):
-        guard = threading.Timer(120, process.kill)
-        guard.start()
-        line = process.stdout.readline()
-        guard.cancel()
-        found = re.search(r"http://(\S+) \(REST, page\), (\S+) \(gRPC\)", line)
-        if found:
-            yield {"rest": found[1], "grpc": found[2]}
-        process.terminate()
-    assert found, errors.read_text()
+    ports = ["--rest-port", "0", "--grpc-port", "0"]
+    process = processes.Python("-m", "tfvae.cli", "serve", exported[1], *configs, *ports)
+    found = re.search(r"http://(\S+) \(REST, page\), (\S+) \(gRPC\)", process.stdout.readline())
+    assert found, process.communicate()
+    yield {"rest": found[1], "grpc": found[2]}
+    process.terminate()
+    process.communicate()
 
 
 @pytest.fixture(scope="module", params=["rest", "grpc"])

@@ -36,9 +36,19 @@ def test_members_lists_every_public_part(module):
     assert set(members.KINDS[module]) == set(module.__all__)
 
 
-@pytest.mark.parametrize("module", members.KINDS, ids=lambda module: module.__name__)
-def test_every_public_part_has_a_docstring(module):
-    assert all(inspect.getdoc(getattr(module, name)) for name in module.__all__)
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(m, n) for m in members.KINDS for n in m.__all__],
+    ids=lambda case: getattr(case, "__name__", case),
+)
+def test_a_public_part_and_what_it_adds_have_docstrings(module, name):
+    """Theirs, not their base's; a method that is in a base is described there."""
+    part = getattr(module, name)
+    assert vars(part).get("__doc__") if inspect.isclass(part) else part.__doc__
+    for method, function in vars(part).items() if inspect.isclass(part) else ():
+        inherited = any(hasattr(base, method) for base in part.__bases__)
+        if inspect.isfunction(function) and not method.startswith("_") and not inherited:
+            assert function.__doc__, method
 
 
 @pytest.mark.parametrize("name", CONDITIONALS)
@@ -278,9 +288,25 @@ def batch_for(vae, rows=slice(0, 9)):
     return (images, tf.one_hot(tf.range(len(images)) % 2, members.CONDITION)) if vae.condition_size else images
 
 
-@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+COMBINATIONS = {"-".join(row): members.combined(*row) for row in members.COMBINED}
+CASES = [pytest.param(parts, id=name) for name, parts in COMBINATIONS.items()] + [
+    pytest.param(parts, id=f"{name}-alone", marks=pytest.mark.slow) for name, parts in PARTS.items()
+]
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_combinations_hold_every_member(kind):
+    """Of each kind, so that what is run by default leaves none out."""
+    made = (members.POSTERIORS, members.PRIORS, members.LIKELIHOODS, members.OBJECTIVES, members.ENCODERS)[kind]
+    assert {row[kind] for row in members.COMBINED} == set(made)
+
+
+@pytest.mark.parametrize("parts", CASES)
 def test_conformance(parts, two_replicas, tmp_path):
-    """A part takes the same steps eagerly, under XLA and on two replicas; saved and loaded it is the same."""
+    """Parts take the same steps eagerly, under XLA and on two replicas; saved and loaded they are the same.
+
+    Long: each case has a program of XLA's, which is what it is for.
+    """
     plain = conforming(parts)
     compiled, data = conforming(parts), batch_for(plain)
     with two_replicas.scope():

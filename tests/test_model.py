@@ -1,7 +1,4 @@
 import hashlib
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -9,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import members
+from tests import members, processes
 from tests.models import dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import likelihoods, networks, objectives, posteriors, preprocessing, priors
 
@@ -80,6 +77,7 @@ def test_regularisers_are_in_the_gradient_not_in_the_elbo():
     assert np.linalg.norm(regular.encoder.weights[0]) < np.linalg.norm(plain.encoder.weights[0])
 
 
+@pytest.mark.slow
 def test_steps_per_execution_changes_nothing():
     one, many = (small_vae(compiled={"steps_per_execution": n}) for n in (1, 3))
     many.set_weights(one.get_weights())
@@ -99,6 +97,7 @@ def test_mixed_precision_trains():
     assert np.isfinite(history["loss"]).all() and vae.decode(np.zeros((1, 3), np.float32)).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_weights_of_one(two_replicas):
     batches = dataset(small_images(37), 8)  # the last batch has five examples: three and two
 
@@ -143,9 +142,7 @@ def digest(seed):
 
 
 def test_one_seed_gives_the_same_numbers_in_two_processes_and_another_does_not():
-    command = [sys.executable, "-c", "from tests import test_model; print(test_model.digest(0))"]
-    root = pathlib.Path(__file__).parent.parent
-    other = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, text=True)
+    other = processes.Python("-c", "from tests import test_model; print(test_model.digest(0))")
     assert digest(0) == other.communicate()[0].strip().splitlines()[-1] != digest(1)
 
 

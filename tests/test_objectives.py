@@ -507,7 +507,10 @@ GRAPHS = {
 }
 
 
-@pytest.mark.parametrize("objective", GRAPHS.values(), ids=GRAPHS)
+@pytest.mark.parametrize(
+    "objective",
+    [pytest.param(made, id=name, marks=() if name == "chosen" else pytest.mark.slow) for name, made in GRAPHS.items()],
+)
 def test_gradients_are_the_same_eagerly_in_a_graph_and_under_xla(objective):
     toy = Toy()
     eager = toy.gradients(objective)
@@ -564,6 +567,7 @@ def test_two_replicas_measure_the_whole_batch(two_replicas):
                 np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5, err_msg=f"{name}, {first} rows")
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_weights_of_one(two_replicas):
     batches = dataset(small_images(21), 8)  # the last batch has five examples: three and two
 

@@ -1,20 +1,20 @@
 """Several devices and several workers give the numbers of one device."""
 
+import concurrent.futures
+import functools
 import json
 import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import processes
 from tests.models import small_images, small_vae
 from tests.worker import fitted
 from tfvae import replicas, workers
 
-ROOT = pathlib.Path(__file__).parent.parent
+pytestmark = pytest.mark.xdist_group("replicas")  # what one device gives is found once
 TOLERANCE = {"SGD": 1e-6, "Adam": 1e-4}
 KINDS = {
     "plain": {},
@@ -26,19 +26,28 @@ KINDS = {
 }
 
 
+@functools.cache
+def alone(kind):
+    """What one device gives."""
+    return fitted(tf.distribute.get_strategy(), **KINDS[kind])
+
+
 def assert_same(found, expected, tolerance):
     np.testing.assert_allclose(found["weights"], expected["weights"], atol=tolerance)
     for name in ("logs", "elbo", "log_marginal"):
         np.testing.assert_allclose(found[name], expected[name], rtol=max(1e-5, tolerance))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("count", "kind"),
+    [pytest.param(n, k, marks=() if (n, k) == (2, "groups") else pytest.mark.slow) for n in (2, 4) for k in KINDS],
+)
 def test_devices_give_the_numbers_of_one(replicas_of, count, kind):
+    """Long: a program for each device, of steps, of validation, and of two evaluations."""
     settings = KINDS[kind]  # the last batch has five examples; of validation, one
     assert_same(
         fitted(replicas_of(count), **settings),
-        fitted(tf.distribute.get_strategy(), **settings),
+        alone(kind),
         TOLERANCE[settings.get("optimizer", "SGD")],
     )
 
@@ -50,13 +59,10 @@ def on_workers(count, devices, settings, folder):
     started = []
     for index in range(count):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        command = [sys.executable, "-m", "tests.worker", *arguments]
-        started.append(
-            subprocess.Popen(
-                command, env=os.environ | {"TF_CONFIG": json.dumps(task)}, cwd=ROOT, stderr=subprocess.PIPE, text=True
-            )
-        )
-    errors = [process.communicate(timeout=300)[1] for process in started]
+        environment = os.environ | {"TF_CONFIG": json.dumps(task)}
+        started.append(processes.Python("-m", "tests.worker", *arguments, env=environment))
+    with concurrent.futures.ThreadPoolExecutor() as threads:  # they wait for one another
+        errors = [written for _, written in threads.map(lambda process: process.communicate(), started)]
     assert not any(process.returncode for process in started), errors
     with np.load(folder / "found.npz") as file:
         return dict(file)
@@ -73,12 +79,13 @@ def on_workers(count, devices, settings, folder):
     ],
 )
 def test_workers_give_the_numbers_of_one(tmp_path, count, devices, kind):
+    """Long: programs of two workers, each on its devices."""
     settings = KINDS[kind]
     found = on_workers(count, devices, settings, tmp_path)
-    alone = fitted(tf.distribute.get_strategy(), **settings)
-    assert_same(found, alone, TOLERANCE[settings.get("optimizer", "SGD")])
+    assert_same(found, alone(kind), TOLERANCE[settings.get("optimizer", "SGD")])
 
 
+@pytest.mark.slow
 def test_a_strategy_of_one_device_takes_every_step(replicas_of):
     settings = {"size": 3, "optimizer": "Adam"}
     assert_same(fitted(replicas_of(1), **settings), fitted(tf.distribute.get_strategy(), **settings), 1e-6)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import processes
 from tests.models import weights
 from tfvae import callbacks, figures, training
 
@@ -69,7 +70,15 @@ def assert_same(run, whole):
     assert (run / "history.csv").read_text() == (whole / "history.csv").read_text()
 
 
-@pytest.mark.parametrize("call", [("_save", 1), ("_save", 3), ("on_epoch_end", 2), ("on_train_batch_end", 3)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(("_save", 1), marks=pytest.mark.slow),
+        ("_save", 3),
+        pytest.param(("on_epoch_end", 2), marks=pytest.mark.slow),
+        pytest.param(("on_train_batch_end", 3), marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
     run = tmp_path / "run"
     killed(monkeypatch, run, call)
@@ -101,6 +110,7 @@ def test_sigterm_saves_in_the_middle_of_an_epoch(whole, tmp_path, monkeypatch):
     np.testing.assert_allclose(*values, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [4, 9])  # in the middle of the first epoch, and at its end
 def test_sigterm_in_the_first_epoch(whole, tmp_path, monkeypatch, batch):
     run, real = tmp_path / "run", callbacks.Checkpoints.on_train_batch_end
@@ -122,6 +132,7 @@ def test_sigterm_in_the_first_epoch(whole, tmp_path, monkeypatch, batch):
     assert len((run / "history.csv").read_text().splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_streamed_data_goes_on_too(tmp_path, monkeypatch):
     streamed = ("data.in_memory=false", "fit.epochs=3")
     training.train(SMOKE, tmp_path / "whole", streamed)
@@ -154,6 +165,7 @@ def test_a_finished_run_is_left_as_it_is(whole):
     )
 
 
+@pytest.mark.slow
 def test_early_stopping_goes_on_waiting(tmp_path, monkeypatch):
     stop = (
         "fit.epochs=6",
@@ -188,19 +200,19 @@ def test_an_existing_run_is_not_overwritten(whole):
 
 def test_two_processes_do_not_share_a_run(whole):
     with training.alone(whole):
-        done = subprocess.run(command(whole, "--set", "fit.epochs=4", "--set", FOUR[1]), capture_output=True, text=True)
+        done = processes.run(*command(whole, "--set", "fit.epochs=4", "--set", FOUR[1]))
     assert done.returncode == 2 and "another process trains" in done.stderr
 
 
 def command(run, *more):
-    return [sys.executable, "-m", "tfvae.cli", "train", SMOKE, str(run), "--resume", *more]
+    return ["-m", "tfvae.cli", "train", SMOKE, str(run), "--resume", *more]
 
 
 @pytest.mark.slow
 def test_the_launcher_trains_on_two_workers(tmp_path):
     watched = "fit.callbacks=[{Watch: }, {Pictures: {every: 1}}]"
     arguments = command(tmp_path / "two", "--workers", "2", "--set", watched)
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     training.train(SMOKE, tmp_path / "one", [watched])
     found, expected = (last(tmp_path / name)[1] for name in ("two", "one"))
@@ -217,13 +229,14 @@ def test_the_launcher_trains_on_two_workers(tmp_path):
 @pytest.mark.slow
 def test_workers_that_are_told_to_end_save_and_go_on(tmp_path):
     run, more = tmp_path / "run", ("--set", "fit.epochs=60")
-    launcher = subprocess.Popen(command(run, "--workers", "2", *more), cwd=ROOT, stdout=subprocess.DEVNULL)
+    arguments = [sys.executable, *command(run, "--workers", "2", *more)]
+    launcher = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL)
     wait_for(lambda: (run / "checkpoints" / "checkpoint").exists())
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(timeout=60) == 143
     saved, _ = last(run)
     assert 0 < saved.state["epoch"] < 60 and not (run / "model.keras").exists()
-    done = subprocess.run(command(run, "--workers", "2", *more), cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     training.train(SMOKE, tmp_path / "one", more[1:])
     (saved, found), (_, expected) = last(run), last(tmp_path / "one")
@@ -239,7 +252,11 @@ def test_the_launcher_ends_all_when_one_dies_and_says_why(tmp_path):
     run = tmp_path / "run"
     more = ("--workers", "2", "--set", "fit.epochs=100000")
     launcher = subprocess.Popen(
-        command(run, *more), cwd=ROOT, stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
+        [sys.executable, *command(run, *more)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        stdout=subprocess.DEVNULL,
     )
     wait_for(lambda: (run / "checkpoints" / "checkpoint").exists())
     children = [

@@ -181,6 +181,7 @@ def test_a_finished_search_runs_nothing_again(searched, monkeypatch):
         tuning.search(path, folder, ["samples=7"])
 
 
+@pytest.mark.slow
 def test_a_search_that_fails_as_a_whole_says_so(tmp_path):
     rates = {"optimizer.SGD.learning_rate": {"Choice": {"values": [1e30, 1e31]}}}
     path = written(tmp_path, set={"optimizer": {"SGD": None}, "fit.epochs": 1}, space=rates)
@@ -189,6 +190,7 @@ def test_a_search_that_fails_as_a_whole_says_so(tmp_path):
     assert not (tmp_path / "search" / "best.yaml").exists() and (tmp_path / "search" / "trials.csv").is_file()
 
 
+@pytest.mark.slow
 def test_hyperband_goes_on_with_the_best(tmp_path):
     path = written(
         tmp_path, tuner={"Hyperband": {"max_epochs": 2, "factor": 2}}, objective="val_log_marginal", samples=3
@@ -198,6 +200,7 @@ def test_hyperband_goes_on_with_the_best(tmp_path):
     assert all(row["score"] is not None for row in rows)
 
 
+@pytest.mark.slow
 def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
     model = tuning.HyperModel(SMOKE, RATE, ["fit.epochs=1"])
     tuner = keras_tuner.RandomSearch(
@@ -211,7 +214,8 @@ def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
 
 def test_a_build_of_ones_own(tmp_path):
     def build(hp):
-        return small_vae(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1e-2, sampling="log")))
+        rate = hp.Float("rate", 1e-3, 1e-2, sampling="log")
+        return small_vae(keras.optimizers.Adam(rate), compiled={"run_eagerly": True})
 
     tuner = keras_tuner.RandomSearch(
         build, keras_tuner.Objective("val_elbo", "max"), max_trials=2, directory=str(tmp_path), seed=1
@@ -238,6 +242,7 @@ def test_only_active_parameters_stand_in_a_line():
     assert report.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x, d.b=2"
 
 
+@pytest.mark.slow
 def test_a_search_can_be_done_in_parts(tmp_path):
     path, folder = written(tmp_path), tmp_path / "search"
     assert tuning.search(path, folder, most_trials=1) is None

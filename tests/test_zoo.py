@@ -1,4 +1,4 @@
-"""Every yaml of the zoo, from training to servables, on a few digits; most of them are `slow`."""
+"""Every yaml of the zoo, from training to servables, on a few digits."""
 
 import importlib.util
 import json
@@ -34,17 +34,10 @@ def check():
     return module
 
 
-QUICK = ("conditional_prior", "hyperspherical", "iaf", "two_layers", "wae_mmd")  # each asks something else of the rest
-
-
-def cases():
-    for path in ZOO:
-        if path.stem != "base":
-            yield pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
-
-
-@pytest.mark.parametrize("path", list(cases()))
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [path for path in ZOO if path.stem != "base"], ids=lambda path: path.stem)
 def test_from_yaml_to_servables(path, tmp_path):
+    """Long: all that can be done with a run, of evaluations, figures and exported programs."""
     run, models = tmp_path / "run", tmp_path / "models"
     trained = training.train(path, run, FEW)
     again, _ = training.load(run)

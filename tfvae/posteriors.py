@@ -172,6 +172,7 @@ class InverseAutoregressiveFlow(_FlowPosterior):
             network.build((None, *self.event_shape), input_shape)
 
     def bijector(self, features):
+        """Map [..., n] -> [..., n]: the layers, each followed by a reversal of the coordinates."""
         steps = []
         for network in self.networks:
             step = tfb.Invert(tfb.MaskedAutoregressiveFlow(flows.gated(network, features)))
@@ -206,6 +207,7 @@ class PlanarFlow(_FlowPosterior):
         return ((n,), (n,), (), ()) * self.layers
 
     def bijector(self, features):
+        """Map [..., n] -> [..., n]: the planar layers, whose parameters are those of `features`."""
         raw, n = self.raw_parameters(features), self.event_shape[0]
         steps = []
         for t in range(self.layers):

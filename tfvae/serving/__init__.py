@@ -126,12 +126,12 @@ def _parity(path, requests, exact):
     with np.load(path / "assets.extra" / "check.npz") as file:
         stored = dict(file)
     found = {}
-    for name, inputs in requests.items():
-        for output, value in saved.answers(exact[name].function, inputs).items():
-            other = stored[f"{name}/outputs/{output}"]
-            if not np.all(np.isfinite(other) == np.isfinite(value)):
-                raise ValueError(f"{path.name}: {name} has {output} that are not finite in this dtype: try bfloat16")
-            with np.errstate(invalid="ignore"):
-                difference = np.abs(other - value) / np.maximum(1.0, np.abs(value))
-            found.setdefault(name, {})[output] = float(np.max(np.where(other == value, 0.0, difference), initial=0.0))
+    answers = saved.answers({name: exact[name].function for name in requests}, requests)
+    for name, output, value in ((n, o, v) for n, outputs in answers.items() for o, v in outputs.items()):
+        other = stored[f"{name}/outputs/{output}"]
+        if not np.all(np.isfinite(other) == np.isfinite(value)):
+            raise ValueError(f"{path.name}: {name} has {output} that are not finite in this dtype: try bfloat16")
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(other - value) / np.maximum(1.0, np.abs(value))
+        found.setdefault(name, {})[output] = float(np.max(np.where(other == value, 0.0, difference), initial=0.0))
     return found

@@ -31,21 +31,23 @@ def write(path, servable, signatures, requests):
     default = next(iter(functions))
     tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
     (path / "assets.extra").mkdir()
-    requests = {"serving_default": requests[default]} | requests
+    outputs = answers(functions, requests)
+    requests, outputs = ({"serving_default": found[default]} | found for found in (requests, outputs))
     _write_warm_up(path / "assets.extra" / "tf_serving_warmup_requests", servable, requests)
-    found = {name: functions[default if name == "serving_default" else name] for name in requests}
-    stored = {}
-    for name, inputs in requests.items():
-        stored |= {f"{name}/inputs/{key}": value for key, value in inputs.items()}
-        outputs = answers(found[name], inputs)
-        stored |= {f"{name}/outputs/{key}": value for key, value in outputs.items()}
+    stored = {f"{name}/inputs/{key}": value for name, found in requests.items() for key, value in found.items()}
+    stored |= {f"{name}/outputs/{key}": value for name, found in outputs.items() for key, value in found.items()}
     np.savez_compressed(path / "assets.extra" / "check.npz", **stored)
 
 
-def answers(function, inputs):
-    """What a signature's function answers: name -> array."""
-    outputs = function(*(tf.constant(value) for value in inputs.values()))
-    return {name: output.numpy() for name, output in outputs.items()}
+def answers(functions, requests):
+    """What the signatures' functions answer: name -> output -> array; by one program, as each takes its time to make."""
+
+    @tf.function(autograph=False)
+    def all_of_them(given):
+        return {name: function(*given[name].values()) for name, function in functions.items()}
+
+    found = all_of_them(tf.nest.map_structure(tf.constant, requests))
+    return {name: {key: value.numpy() for key, value in outputs.items()} for name, outputs in found.items()}
 
 
 def _write_warm_up(path, servable, requests):
