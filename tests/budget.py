@@ -108,6 +108,11 @@ def pytest_addoption(parser):
     parser.addoption("--budget", action="store_true", help="CPU seconds and memory of each test file")
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores: some tests wait for servers, and each worker holds fewer programs in memory."""
+    return os.cpu_count() + 1
+
+
 def pytest_configure(config):
     config.pluginmanager.register(Meter(), "meter")
     if not hasattr(config, "workerinput"):

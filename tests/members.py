@@ -11,8 +11,8 @@ POSTERIORS = {
     "DiagonalNormal": lambda: posteriors.DiagonalNormal(LATENT),
     "FullNormal": lambda: posteriors.FullNormal(LATENT),
     "Hierarchical": lambda: posteriors.Hierarchical([2, 1], units=[8]),
-    "InverseAutoregressiveFlow": lambda: posteriors.InverseAutoregressiveFlow(LATENT, units=[8]),
-    "PlanarFlow": lambda: posteriors.PlanarFlow(LATENT, layers=3, base=posteriors.FullNormal(LATENT)),
+    "InverseAutoregressiveFlow": lambda: posteriors.InverseAutoregressiveFlow(LATENT, layers=2, units=[8]),
+    "PlanarFlow": lambda: posteriors.PlanarFlow(LATENT, layers=2, base=posteriors.FullNormal(LATENT)),
     "PowerSpherical": lambda: posteriors.PowerSpherical(LATENT),
 }
 PRIORS = {
@@ -20,7 +20,7 @@ PRIORS = {
     "ConditionalNormal": lambda: priors.ConditionalNormal(LATENT, CONDITION, units=[8]),
     "Hierarchical": lambda: priors.Hierarchical([2, 1], units=[8]),
     "MixtureOfNormals": lambda: priors.MixtureOfNormals(LATENT, components=4),
-    "RealNVP": lambda: priors.RealNVP(LATENT, units=[8]),
+    "RealNVP": lambda: priors.RealNVP(LATENT, layers=2, units=[8]),
     "SphericalUniform": lambda: priors.SphericalUniform(LATENT),
     "StandardNormal": lambda: priors.StandardNormal(LATENT),
     "VampPrior": lambda: priors.VampPrior(LATENT, IMAGE, components=5),

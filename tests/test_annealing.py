@@ -48,7 +48,8 @@ def test_a_wrong_posterior_to_start_from_is_left_behind():
     assert within(found, exact) and found.mean == pytest.approx(exact.mean(), abs=0.05)
 
 
-@pytest.mark.parametrize("temperatures", [20, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("temperatures", [20, 100])
 def test_bounds_enclose_the_truth(temperatures):
     vae, _, _ = fast(linear_gaussian())
     count = 200 if temperatures == 20 else 1000

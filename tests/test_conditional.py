@@ -110,9 +110,8 @@ def test_two_replicas_give_the_weights_of_one(two_replicas):
     np.testing.assert_allclose(*map(fitted, (tf.distribute.get_strategy(), two_replicas)), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "network", ["conv", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gated_mlp", "resnet"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["conv", "gated_mlp", "resnet"])
 def test_other_networks(network):
     vae = conditional(
         encoder=members.ENCODERS[network](condition_size=K), decoder=members.DECODERS[network](condition_size=K)

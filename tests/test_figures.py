@@ -73,7 +73,10 @@ def part(data, rows):
     return tf.nest.map_structure(lambda t: t[rows], data)
 
 
-@pytest.mark.parametrize("name", VAES)
+QUICK = ("plain", "coloured", "sphere", "conditional prior")  # the rest draw as these do
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in VAES])
 def test_each_figure_of_each_kind_is_drawn_and_labelled(name):
     vae = VAES[name]()
     data = data_for(vae)

@@ -39,17 +39,20 @@ def signatures(exported):
 
 
 @pytest.fixture(scope="module")
-def conditional(tmp_path_factory):
-    """A conditional VAE of four labels, and its signatures."""
+def conditional():
+    """A conditional VAE of four labels, and its signatures: servable -> name -> function of inputs by name."""
     vae = small_vae(
         encoder=networks.mlp(members.IMAGE, [16], condition_size=4),
         decoder=networks.mlp(members.LATENT, [16], condition_size=4),
         prior=priors.ConditionalNormal(members.LATENT, 4),
         condition_size=4,
     )
-    folder = tmp_path_factory.mktemp("conditional")
-    paths = serving.export(vae, folder, samples=5)
-    return vae, folder, {name: tf.saved_model.load(str(path)).signatures for name, path in paths.items()}
+
+    def by_name(signature):
+        return lambda **given: signature.function(*(given[spec.name] for spec in signature.specs))
+
+    found = signatures_module.of(vae, 2, 5, False)
+    return vae, {name: {key: by_name(its) for key, its in signatures.items()} for name, signatures in found.items()}
 
 
 def test_the_session_loader_gives_the_models_answers(exported):
@@ -148,7 +151,7 @@ def test_pixels_may_come_as_bytes_floats_and_files(signatures):
 
 
 def test_conditions_may_come_as_vectors_and_labels(conditional):
-    vae, _, served = conditional
+    vae, served = conditional
     images, labels = tf.constant(small_images(3)), tf.constant([0, 3, 1])
     vectors = tf.one_hot(labels, 4)
     plain = served["encoder"]["encode"](x=images, condition=vectors)["mean"]
@@ -218,9 +221,15 @@ def test_warm_up_requests_are_of_every_signature(exported):
 
 
 @pytest.mark.slow
-def test_a_conditional_vae_is_loaded_by_sessions(conditional):
-    done = processes.run(CHECK, conditional[1])
+def test_a_conditional_vae_is_loaded_by_sessions(conditional, tmp_path):
+    vae, made = conditional
+    paths = serving.export(vae, tmp_path, samples=5)
+    done = processes.run(CHECK, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+    served = tf.saved_model.load(str(paths["decoder"])).signatures["generate_label"]
+    given = {"seed": tf.constant(SEEDS[:3]), "label": tf.constant([0, 3, 1])}
+    expected = made["decoder"]["generate_label"](**given)["samples"]
+    np.testing.assert_allclose(served(**given)["samples"], expected, atol=1e-5)
 
 
 def test_model_json_says_what_a_version_is(exported):

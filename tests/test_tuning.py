@@ -131,11 +131,11 @@ SEARCHED = pytest.mark.xdist_group("searched")  # it is searched once
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """A finished search of four trials, one of which cannot be trained."""
+    """A finished search of three trials, one of which cannot be trained."""
     folder = tmp_path_factory.mktemp("tune")
     widths = {"Repeat": {"value": {"Int": {"min_value": 8, "max_value": 9}}, "times": ONE_TO_TWO}}
     space = RATE | {"latent_size": {"Choice": {"values": [2, 3]}}, "encoder.mlp.units": widths}
-    path = written(folder, space=space, tuner={"RandomSearch": {"max_trials": 4}})
+    path = written(folder, space=space, tuner={"RandomSearch": {"max_trials": 3}})
     with pytest.MonkeyPatch.context() as patched:
         trained = training.train_experiment
 
@@ -152,7 +152,7 @@ def searched(tmp_path_factory):
 @SEARCHED
 def test_a_search_leaves_a_table_the_best_and_figures(searched):
     _, folder, rows = searched
-    assert [row["status"] for row in rows] == ["completed", "failed", "completed", "completed"]
+    assert [row["status"] for row in rows] == ["completed", "failed", "completed"]
     assert rows[1]["score"] is None and "no epoch had a finite val_elbo" in rows[1]["message"]
     with open(folder / "trials.csv", newline="") as file:
         table = list(csv.DictReader(file))
@@ -162,7 +162,7 @@ def test_a_search_leaves_a_table_the_best_and_figures(searched):
     assert training.load(folder / "best")[1].latent_size == best["latent_size"]
     for name in ("trials", "parameters", "parallel"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 10_000
-    assert len(list((folder / "tensorboard").iterdir())) == 3
+    assert len(list((folder / "tensorboard").iterdir())) == 2
 
 
 @SEARCHED
@@ -218,7 +218,7 @@ def test_a_build_of_ones_own(tmp_path):
         return small_vae(keras.optimizers.Adam(rate), compiled={"run_eagerly": True})
 
     tuner = keras_tuner.RandomSearch(
-        build, keras_tuner.Objective("val_elbo", "max"), max_trials=2, directory=str(tmp_path), seed=1
+        build, keras_tuner.Objective("val_elbo", "max"), max_trials=1, directory=str(tmp_path), seed=1
     )
     images = small_images()
     tuner.search(dataset(images, 5), validation_data=dataset(images, 5), epochs=1, verbose=0)
