@@ -11,6 +11,7 @@ import os
 import resource
 
 import psutil
+import pytest
 
 LIMIT = 5.0  # seconds of CPU
 SLOWEST = 10
@@ -44,7 +45,7 @@ class Meter:
         item.user_properties[:] = [
             ("cpu", now - self.last),
             ("peak", peak()),
-            ("says why", bool(getattr(item.obj, "__doc__", None))),
+            ("says why", bool(item.get_closest_marker("slow") or getattr(item.obj, "__doc__", None))),
         ]
         self.last = now
 
@@ -108,6 +109,7 @@ def pytest_addoption(parser):
     parser.addoption("--budget", action="store_true", help="CPU seconds and memory of each test file")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers(config):
     """One more than there are cores: some tests wait for servers, and each worker holds fewer programs in memory."""
     return os.cpu_count() + 1

@@ -24,6 +24,7 @@ def within(estimate, exact, errors=4.0):
 
 
 def test_annealing_is_right_and_does_not_need_the_encoder():
+    """Long: the program of a chain takes seconds to make."""
     vae, x, exact = fast(widened())
     found = evaluation.annealed(vae, x, **FEW)
     sampled = evaluation.log_marginal(vae, x, samples=2000)
@@ -35,6 +36,7 @@ def test_annealing_is_right_and_does_not_need_the_encoder():
 
 
 def test_from_the_exact_posterior_there_is_no_way_to_go():
+    """Long: the program of a chain takes seconds to make."""
     vae, x, exact = fast(linear_gaussian())
     found = evaluation.annealed(vae, x, chains=2, temperatures=5, leapfrogs=2, from_posterior=True)
     np.testing.assert_allclose(found.values, exact, atol=1e-3)

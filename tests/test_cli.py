@@ -56,6 +56,7 @@ def evaluated(run):
 
 
 def test_evaluate_prints_a_table_and_writes_it(evaluated):
+    """Long: each measure is a program."""
     printed, result = evaluated
     assert result["examples"] == 100 and result["split"] == "test" and result["log_marginal_samples"] == 20
     assert result["log_marginal"]["mean"] > result["elbo"]["mean"]
@@ -109,6 +110,7 @@ def test_evaluate_takes_other_splits(run):
 
 
 def test_plot_draws_what_the_run_can_have_and_says_what_not(run, capsys):
+    """Long: nine figures."""
     assert cli.main(["plot", str(run)]) == 0
     names = "interpolations latent_space learning_curves rate_distortion reconstructions samples traversals units"
     assert sorted(os.listdir(run / "figures")) == [f"{name}.png" for name in names.split()]
@@ -151,6 +153,7 @@ def test_plot_of_vectors_leaves_images_and_labels_out(tmp_path, capsys):
 
 
 def test_export_makes_three_servables(run, tmp_path, capsys):
+    """Long: three SavedModels."""
     assert cli.main(["export", str(run), str(tmp_path / "models")]) == 0
     assert sorted(os.listdir(tmp_path / "models")) == [".lock", "decoder", "encoder", "scorer"]
     assert capsys.readouterr().out.count("written: ") == 3

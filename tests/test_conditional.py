@@ -35,6 +35,7 @@ def pairs(batch_size=7, labels=LABELS):
     ["ConditionalNormal", *(pytest.param(name, marks=pytest.mark.slow) for name in ("StandardNormal", "VampPrior"))],
 )
 def test_trains_evaluates_samples_and_is_saved(prior, tmp_path):
+    """Long: all that a model can do."""
     made = {
         "StandardNormal": lambda: priors.StandardNormal(members.LATENT),
         "ConditionalNormal": lambda: priors.ConditionalNormal(members.LATENT, K),

@@ -24,6 +24,7 @@ def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
 @pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("count", [pytest.param(20, marks=pytest.mark.slow), 23])  # 23: the last of five has three
 def test_groups_give_the_numbers_of_single_steps(jit, count):
+    """Long: a program of each size of a group."""
     single, logs, steps = fitted(small_images(count), jit=jit)
     for size in (3, 100):
         grouped, other, same = fitted(small_images(count), jit=jit, size=size)

@@ -92,6 +92,7 @@ def _png(image):
 
 
 def test_encode(exported, connected):
+    """Long: it is the first, for which servables are exported and a server is started."""
     q = exported[0].encode(tf.constant(images))
     wanted = {"mean": q.mean(), "stddev": q.stddev()}
     _close(connected.predict("encoder", {"x": images}), wanted)
@@ -479,6 +480,7 @@ def test_the_health_check_of_compose(server):
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_examples_of_the_readme(server, tmp_path):
+    """Long: a Python starts for each call of the client."""
     blocks = re.findall(r"```sh\n(.*?)```", (EXPORT / "README.md").read_text(), re.DOTALL)
     blocks = [block for block in blocks if "curl -s" in block or block.startswith("python export/client.py")]
     commands = "".join(line for block in blocks for line in block.splitlines(keepends=True) if "--grpc" not in line)

@@ -142,6 +142,7 @@ def digest(seed):
 
 
 def test_one_seed_gives_the_same_numbers_in_two_processes_and_another_does_not():
+    """Long: three trainings."""
     other = processes.Python("-c", "from tests import test_model; print(test_model.digest(0))")
     assert digest(0) == other.communicate()[0].strip().splitlines()[-1] != digest(1)
 

@@ -512,6 +512,7 @@ GRAPHS = {
     [pytest.param(made, id=name, marks=() if name == "chosen" else pytest.mark.slow) for name, made in GRAPHS.items()],
 )
 def test_gradients_are_the_same_eagerly_in_a_graph_and_under_xla(objective):
+    """Long: four programs, which are what it is for."""
     toy = Toy()
     eager = toy.gradients(objective)
     for jit in (False, True):
@@ -534,6 +535,7 @@ TOGETHER = {
 
 
 def test_two_replicas_measure_the_whole_batch(two_replicas):
+    """Long: five objectives, a program of each on each replica."""
     x = np.random.default_rng(4).normal(size=(5, 4)).astype(np.float32)
     start = np.random.default_rng(5).normal(size=(3, 4, 2)).astype(np.float32)
 

@@ -80,6 +80,7 @@ def assert_same(run, whole):
     ],
 )
 def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
+    """Long: the first trains a whole run, and each two parts of one."""
     run = tmp_path / "run"
     killed(monkeypatch, run, call)
     training.train(SMOKE, run, FOUR, resume=True)
@@ -87,6 +88,7 @@ def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
 
 
 def test_sigterm_saves_in_the_middle_of_an_epoch(whole, tmp_path, monkeypatch):
+    """Long: two parts of a run, in groups of steps."""
     run, real = tmp_path / "run", callbacks.Checkpoints.on_train_batch_end
     groups = ("compile.steps_per_execution=3", *FOUR)
 

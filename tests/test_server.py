@@ -95,6 +95,7 @@ def served(models):
 
 
 def test_rows_and_columns(models, served):
+    """Long: it is the first, for which two versions are exported and a server is started."""
     z = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, -1.0]], np.float32)
     expected = models[1].decode(z).mean()
     for body in ({"instances": z.tolist()}, {"instances": [{"z": row} for row in z.tolist()]}):

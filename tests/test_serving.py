@@ -56,6 +56,7 @@ def conditional():
 
 
 def test_the_session_loader_gives_the_models_answers(exported):
+    """Long: it is the first, for which servables are exported."""
     done = processes.run(CHECK, exported[1])
     assert done.returncode == 0, done.stderr
     assert "all answers are the model's" in done.stdout
@@ -289,6 +290,7 @@ def test_rescaled_pixels():
 
 
 def test_versions_are_numbered_and_never_overwritten(tmp_path):
+    """Long: two exports."""
     vae, _, _ = linear_gaussian()
     assert {path.name for path in serving.export(vae, tmp_path).values()} == {"1"}
     (tmp_path / "encoder" / "7").mkdir()

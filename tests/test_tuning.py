@@ -151,6 +151,7 @@ def searched(tmp_path_factory):
 
 @SEARCHED
 def test_a_search_leaves_a_table_the_best_and_figures(searched):
+    """Long: it is the first, for which three runs are trained."""
     _, folder, rows = searched
     assert [row["status"] for row in rows] == ["completed", "failed", "completed"]
     assert rows[1]["score"] is None and "no epoch had a finite val_elbo" in rows[1]["message"]
@@ -213,6 +214,8 @@ def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
 
 
 def test_a_build_of_ones_own(tmp_path):
+    """Long: keras-tuner makes the model three times."""
+
     def build(hp):
         rate = hp.Float("rate", 1e-3, 1e-2, sampling="log")
         return small_vae(keras.optimizers.Adam(rate), compiled={"run_eagerly": True})
