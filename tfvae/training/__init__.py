@@ -9,7 +9,6 @@ import csv
 import datetime
 import importlib.metadata
 import json
-import math
 import os
 import pathlib
 import platform
@@ -29,7 +28,7 @@ import tensorflow as tf
 from tfvae import callbacks, checks, config, data, files, serving
 from tfvae.training import measures, plots
 
-__all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment", "write_json"]
+__all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment"]
 
 PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
 
@@ -190,8 +189,7 @@ def _cut_history(path, epochs):
     if path.is_file():
         lines = path.read_text().splitlines(keepends=True)  # none of a run that was told to end in its first epoch
         kept = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) < epochs]
-        with files.beside(path) as partial:
-            partial.write_text("".join([*lines[:1], *kept]))
+        files.write_text(path, "".join([*lines[:1], *kept]))
 
 
 def load(run):
@@ -230,7 +228,7 @@ def evaluate(run, split="test", samples=5000, more=True):
     if more:
         result["measures"], result["left_out"] = measures.taken(vae, experiment, split, samples)
     result["seconds"] = round(time.perf_counter() - start, 1)
-    write_json(pathlib.Path(run) / "evaluation.json", result)
+    files.write_json(pathlib.Path(run) / "evaluation.json", result)
     return result
 
 
@@ -277,7 +275,7 @@ def _start_record(run, experiment, vae, first, saved):
         "first_batch_crc32": fingerprint,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    write_json(run / "run.json", record)
+    files.write_json(run / "run.json", record)
     return record
 
 
@@ -291,17 +289,4 @@ def _finish(run, record, checkpoints):
         "best_epoch": checkpoints.best_epoch,
         f"best_{checkpoints.monitor}": checkpoints.best,
     }
-    write_json(run / "run.json", record)
-
-
-def write_json(path, content):
-    """Writes JSON beside, and renames it; numbers that JSON has not become null."""
-    with files.beside(path) as partial:
-        partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
-
-
-def _finite(content):
-    """Numbers that JSON does not have (infinity, not a number) -> None."""
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+    files.write_json(run / "run.json", record)

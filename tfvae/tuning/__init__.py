@@ -177,8 +177,8 @@ def _oracle(settings, model, seed):
 
 def _durable(oracle):
     """Makes keras-tuner write its state beside and rename it, so that a kill leaves what was there before."""
-    oracle.save = lambda: training.write_json(pathlib.Path(oracle._get_oracle_fname()), oracle.get_state())
-    oracle._save_trial = lambda trial: training.write_json(
+    oracle.save = lambda: files.write_json(pathlib.Path(oracle._get_oracle_fname()), oracle.get_state())
+    oracle._save_trial = lambda trial: files.write_json(
         pathlib.Path(oracle._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state()
     )
     ended = oracle.end_trial
@@ -200,7 +200,8 @@ def _start(folder, settings, model):
         if difference:
             raise ConfigError(f"{folder} was begun with another config ({difference}): go on with the same, or anew")
     else:
-        config.write(resolved, path)
+        with files.beside(path) as partial:
+            config.write(resolved, partial)
 
 
 class _Enough(Exception):
@@ -252,7 +253,7 @@ class _Search(keras_tuner.Tuner):
             raise keras_tuner.errors.FatalError(str(error)) from error
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-            run.with_name(report.REASON).write_text(reason)  # what keras-tuner is told does not reach the chief
+            files.write_text(run.with_name(report.REASON), reason)  # what keras-tuner is told does not reach the chief
             raise keras_tuner.errors.FailedTrialError(reason) from error
         finally:
             keras.backend.clear_session()
@@ -295,7 +296,6 @@ def _finish(found, settings, model, folder):
         config.write(found.experiment(best), partial)
     with files.beside(folder / "best") as partial:
         shutil.copytree(found.run_folder(best.trial_id), partial)
-        shutil.rmtree(folder / "best", ignore_errors=True)
     report.draw(rows, settings.objective, folder / "figures")
     report.write_hparams(rows, settings.objective, folder / "tensorboard")
     return rows
