@@ -20,6 +20,7 @@ from tfvae.callbacks.watch import Pictures, Watch
 __all__ = ["Checkpoints", "NotFinite", "Pictures", "Saved", "Terminated", "Watch", "check", "latest"]
 
 KEPT = 2  # checkpoints
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of a .keras file
 
 
 class Terminated(SystemExit):
@@ -83,7 +84,8 @@ def _read(path):
         types = reader.get_variable_to_dtype_map()
         file = data[0]
         for name, dtype in types.items():
-            if dtype.is_floating and not np.isfinite(reader.get_tensor(name)).all():
+            value = reader.get_tensor(name)
+            if dtype.is_floating and not np.isfinite(value).all():
                 raise ValueError(f"{path} holds numbers that are not finite")
         known, arrays = (reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE") for name in ("state", "arrays"))
         return json.loads(known), list(arrays)
@@ -253,7 +255,7 @@ def check(path):
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
+            damaged = archive.testzip() or next(iter(MEMBERS - set(archive.namelist())), None)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error})") from None
     if damaged:

@@ -304,9 +304,8 @@ def plot(run, report=None):
         run: folder of a finished run.
         report: function, which is given a line that says what was left out, and why; nothing where nothing was.
     """
-    vae, experiment = load(run)
     files.check(pathlib.Path(run) / "figures" / "samples.png")
-    return plots.draw(pathlib.Path(run), vae, experiment, report)
+    return plots.draw(pathlib.Path(run), *load(run), report)
 
 
 def export(run, models, **settings):
