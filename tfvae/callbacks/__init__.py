@@ -89,8 +89,8 @@ def _read(path):
                 raise ValueError(f"{path} holds numbers that are not finite")
         known, arrays = (reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE") for name in ("state", "arrays"))
         return json.loads(known), list(arrays)
-    except (tf.errors.OpError, LookupError, RuntimeError, UnicodeDecodeError) as error:  # the damage may be anywhere
-        raise ValueError(f"{file} is damaged ({type(error).__name__})") from None
+    except (tf.errors.OpError, LookupError, RuntimeError, UnicodeDecodeError):  # the damage may be anywhere
+        raise ValueError(f"{file} is damaged") from None
 
 
 class Checkpoints(keras.callbacks.Callback):
