@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import callbacks, config, training
+from tfvae import callbacks, config, training, tuning
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 pytestmark = pytest.mark.xdist_group("going_on")  # its run is trained once
@@ -293,6 +293,26 @@ def test_callbacks_are_asked_for_their_state_and_told_it(tmp_path, capsys):
     np.testing.assert_array_equal(counting.seen, whole[2].seen)
     assert forgetful.chief is False
     assert capsys.readouterr().err == "the callback Forgetful begins anew: it has no get_state and set_state\n"
+
+
+def test_a_finished_search_is_given_more_trials(tmp_path, monkeypatch):
+    """Of trials that train nothing."""
+
+    def train(experiment, run, *_, **__):
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "history.csv").write_text("epoch,val_elbo\n0,-3.0\n")
+        (run / "run.json").write_text(json.dumps({"best_epoch": 1, "seconds": 1}))
+
+    monkeypatch.setattr(training, "train_experiment", train)
+    space = {"latent_size": {"Int": {"min_value": 1, "max_value": 50}}}
+    path, folder = tmp_path / "tune.yaml", tmp_path / "search"
+    for count, arguments in ((3, {"max_trials": 3}), (5, {"max_trials": 5}), (5, {"max_trials": 4}), (10, None)):
+        path.write_text(json.dumps({"base": SMOKE, "space": space, "tuner": {"RandomSearch": arguments}}))
+        rows = tuning.search(path, folder)
+        assert len(rows) == count == len({row["latent_size"] for row in rows})
+    path.write_text(json.dumps({"base": SMOKE, "space": space, "samples": 3}))
+    with pytest.raises(config.ConfigError, match=r"begun with another config \(tuner.RandomSearch: "):
+        tuning.search(path, folder, ["tuner={RandomSearch: {max_retries_per_trial: 1}}"])
 
 
 def test_results_are_shown_before_they_are_written_and_the_write_is_tried_before_the_work(run, monkeypatch):

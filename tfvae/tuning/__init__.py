@@ -93,7 +93,8 @@ class HyperModel(keras_tuner.HyperModel):
 
 
 def search(path, folder, overrides=(), most_trials=None):
-    """Searches as a yaml says, or goes on with a search that was stopped; returns the rows of the table of trials.
+    """Searches as a yaml says, or goes on with a search that was stopped; returns the rows of the table of trials. One
+    that is done goes on too, where `max_trials` was raised.
 
     A trial is a run, with checkpoints, and goes on where it was. One that cannot be trained is marked as failed, with
     the reason. Several processes with `KERASTUNER_TUNER_ID`, `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT` search
@@ -192,16 +193,24 @@ def _durable(oracle):
 
 
 def _start(folder, settings, model):
-    """Writes config.yaml, or holds that of a search that goes on against this one."""
+    """Writes config.yaml, or holds that of a search that goes on against this one: only `max_trials` may be another."""
     resolved = settings._asdict() | {"base": model.base}
     path = folder / "config.yaml"
     if path.is_file():
-        difference = config.difference(resolved, path)
+        difference = config.difference(_with_trials_of(path, resolved), path)
         if difference:
             raise ConfigError(f"{folder} was begun with another config ({difference}): go on with the same, or anew")
-    else:
-        with files.beside(path) as partial:
-            config.write(resolved, partial)
+    with files.beside(path) as partial:
+        config.write(resolved, partial)
+
+
+def _with_trials_of(path, resolved):
+    """The keys and values, with the number of trials that stands in a yaml of the same tuner."""
+    ((name, arguments),) = resolved["tuner"].items()
+    begun = config.keys(path, base=False)["tuner"].get(name)
+    same = {key: value for key, value in (begun or {}).items() if key == "max_trials"}
+    same |= {key: value for key, value in (arguments or {}).items() if key != "max_trials"}
+    return resolved | {"tuner": {name: same or begun}}
 
 
 class _Enough(Exception):
