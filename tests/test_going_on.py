@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfvae
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import callbacks, config, training, tuning
+from tfvae import callbacks, config, execution, training, tuning
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 pytestmark = pytest.mark.xdist_group("going_on")  # its run is trained once
@@ -148,6 +149,31 @@ def test_a_run_of_another_format_is_refused(run):
         assert f"run.json is of format {found}, and this tfvae has 1" in refused(run)
         with pytest.raises(ValueError, match=f"of format {found}"):
             training.load(run)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_damaged_record_is_named(run, text):
+    (run / "run.json").write_text(text)
+    assert "run.json is damaged: put back a copy" in refused(run)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "task", "expected"),
+    [
+        (["worker"], ("worker", 0), True),
+        (["worker"], ("worker", 1), False),
+        (["chief", "worker"], ("chief", 0), True),
+        (["chief", "worker"], ("worker", 0), False),
+        (["chief", "worker", "ps"], ("ps", 0), False),
+    ],
+)
+def test_one_process_of_a_cluster_writes(monkeypatch, jobs, task, expected):
+    cluster = {job: ["127.0.0.1:1", "127.0.0.1:2"] for job in jobs}
+    environment = {"cluster": cluster, "task": {"type": task[0], "index": task[1]}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(environment))
+    assert training._is_chief() is expected
+    monkeypatch.delenv("TF_CONFIG")
+    assert training._is_chief() is True
 
 
 def test_a_finished_run_is_trained_longer(run, tmp_path):
@@ -313,6 +339,55 @@ def test_a_finished_search_is_given_more_trials(tmp_path, monkeypatch):
     path.write_text(json.dumps({"base": SMOKE, "space": space, "samples": 3}))
     with pytest.raises(config.ConfigError, match=r"begun with another config \(tuner.RandomSearch: "):
         tuning.search(path, folder, ["tuner={RandomSearch: {max_retries_per_trial: 1}}"])
+
+
+def monitoring(monitor, mode="auto"):
+    return [
+        keras.callbacks.EarlyStopping(monitor, mode=mode),
+        keras.callbacks.ReduceLROnPlateau(monitor, mode=mode),
+        keras.callbacks.ModelCheckpoint("unused.keras", monitor, save_best_only=True, mode=mode),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("elbo", "max"), ("val_reconstruction", "max"), ("val_kl", "min"), ("val_loss", "min")]
+)
+def test_the_direction_of_the_values_of_a_vae_is_known(name, mode):
+    found = monitoring(name)
+    execution.directed(small_vae(), found)
+    assert [callback.mode for callback in found] == [mode] * 3
+    given = monitoring(name, "min")
+    execution.directed(small_vae(), given)
+    assert [callback.mode for callback in given] == ["min"] * 3
+
+
+@pytest.mark.parametrize("callback", monitoring("gradient_norm"), ids=lambda callback: type(callback).__name__)
+def test_an_unknown_direction_is_refused_before_the_first_step(callback):
+    vae = small_vae()
+    with pytest.raises(ValueError, match="is 'gradient_norm' better higher or lower"):
+        vae.fit(small_images(), callbacks=[callback], verbose=0)
+    assert int(vae.optimizer.iterations) == 0
+
+
+def test_a_yaml_with_an_unknown_direction_leaves_no_run(tmp_path):
+    with pytest.raises(ValueError, match="Give mode: max or mode: min"):
+        training.train(SMOKE, tmp_path / "run", [*TWO, "fit.callbacks=[{EarlyStopping: {monitor: val_elbow}}]"])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["vae.h5", "vae.hdf5", "vae", "vae.tf"])
+def test_a_vae_is_saved_to_what_can_be_loaded(tmp_path, name):
+    with pytest.raises(ValueError, match=r"is saved to a file that ends in \.keras"):
+        small_vae().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("change", "found"), [({"format": 2}, 2), ({}, 0)])
+def test_a_model_of_another_format_is_refused(change, found):
+    numbers = small_vae().get_config()
+    numbers.pop("format")
+    with pytest.raises(ValueError, match=f"^the model is of format {found}, and this tfvae reads 1"):
+        tfvae.VAE.from_config(numbers | change)
 
 
 def test_results_are_shown_before_they_are_written_and_the_write_is_tried_before_the_work(run, monkeypatch):

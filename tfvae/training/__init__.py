@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, checks, config, data, files, serving
+from tfvae import callbacks, checks, config, data, execution, files, serving
 from tfvae.training import measures, plots
 
 __all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment"]
@@ -73,11 +73,15 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
         vae = config.compiled_vae(experiment, train_data.element_spec)
     first = checks.data(vae, train_data)
     checks.data(vae, validation_data)
+    others = config.callbacks(experiment)
+    execution.directed(vae, others)
     if experiment.adapt and saved is None:
         vae.adapt(train_data)
     with alone(run) if _is_chief() else contextlib.nullcontext():
         record = _start_record(run, experiment, vae, first, saved) if _is_chief() else None
-        checkpoints, fit = _prepared(vae, run, experiment, train_data, validation_data, first, position, saved, verbose)
+        checkpoints, fit = _prepared(
+            vae, run, experiment, (train_data, validation_data), others, first, position, saved, verbose
+        )
         try:
             fit()
         except callbacks.NotFinite as error:
@@ -89,11 +93,11 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
         return _finish(run, record, checkpoints) if _is_chief() else vae
 
 
-def _prepared(vae, run, experiment, train_data, validation_data, first, position, saved, verbose):
+def _prepared(vae, run, experiment, datasets, others, first, position, saved, verbose):
     """The run's `Checkpoints`, and a function that trains, from the start or from what was saved; `first` is the first
     batch."""
+    train_data, validation_data = datasets
     monitor = vae.objective.monitor if validation_data is None else f"val_{vae.objective.monitor}"
-    others = config.callbacks(experiment)
     for callback in others:
         if hasattr(callback, "in_run"):  # it looks at data, and writes
             callback.in_run(run, first, validation_data)
@@ -130,9 +134,10 @@ def _prepared(vae, run, experiment, train_data, validation_data, first, position
 
 
 def _is_chief():
-    """Whether this process writes: the only one, or of several workers (`TF_CONFIG`) the first."""
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    return task.get("index", 0) == 0
+    """Whether this process writes: the only one, or of a cluster (`TF_CONFIG`) the chief, else the first worker."""
+    found = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    task, writes = found.get("task", {}), "chief" if "chief" in found.get("cluster", {}) else "worker"
+    return task.get("type", writes) == writes and task.get("index", 0) == 0
 
 
 def _saved(run, experiment):
@@ -159,9 +164,20 @@ def _saved(run, experiment):
     return saved
 
 
+def _record(run):
+    """What is in run.json."""
+    try:
+        record = json.loads((run / "run.json").read_text())
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise ValueError(f"{run / 'run.json'} is damaged: put back a copy, or train in another run folder")
+    return record
+
+
 def _check_format(run):
     if (run / "run.json").is_file():
-        found = json.loads((run / "run.json").read_text()).get("format", 0)
+        found = _record(run).get("format", 0)
         if found != FORMAT:
             raise ValueError(
                 f"{run / 'run.json'} is of format {found}, and this tfvae has {FORMAT}: go on with the version that it "
@@ -266,7 +282,7 @@ def load(run):
 
 def best_epoch(run):
     """What was logged in the epoch that a run's model is of: a dict of numbers."""
-    best = json.loads((pathlib.Path(run) / "run.json").read_text())["best_epoch"]
+    best = _record(pathlib.Path(run))["best_epoch"]
     with open(pathlib.Path(run) / "history.csv", newline="") as file:
         return {key: float(value) for key, value in list(csv.DictReader(file))[best - 1].items()}
 
@@ -327,7 +343,7 @@ def _start_record(run, experiment, vae, first, saved):
     """
     fingerprint = zlib.crc32(b"".join(np.asarray(part).tobytes() for part in tf.nest.flatten(first)))
     if saved is not None and (run / "run.json").is_file():
-        record = json.loads((run / "run.json").read_text())
+        record = _record(run)
         if record["first_batch_crc32"] != fingerprint:
             raise ValueError(f"{run} was begun with other data: go on with the same, or begin anew")
         _write_config(experiment, run)  # whose epochs may be others now
