@@ -185,14 +185,13 @@ def directed(vae, callbacks):
     Raises:
         ValueError: when another value is monitored so.
     """
+    unknown = "{}: is {!r} better higher or lower? Give mode: max or mode: min"
     for callback in callbacks:
         if getattr(callback, "mode", None) != "auto" or not hasattr(callback, "monitor_op"):
             continue
         name = callback.monitor.removeprefix("val_")
         if name not in vae.directions:
-            raise ValueError(
-                f"{type(callback).__name__}: is {callback.monitor!r} better higher or lower? Give mode: max or mode: min"
-            )
+            raise ValueError(unknown.format(type(callback).__name__, callback.monitor))
         callback.mode = vae.directions[name]
 
 
