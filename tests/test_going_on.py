@@ -257,6 +257,19 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
     assert saved.damaged == [f"{tmp_path / 'step-2'} holds numbers that are not finite"]
 
 
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_tensorflow_notes_of_checkpoints_is_not_needed(tmp_path, damage):
+    vae = small_vae()
+    for step in (1, 2):
+        checkpoints = callbacks.Checkpoints(tmp_path, "elbo", saved=callbacks.latest(tmp_path))
+        checkpoints.set_model(vae)
+        checkpoints.on_train_begin()
+        vae.optimizer.iterations.assign(step)
+        checkpoints._save(step, 0)
+        DAMAGES[damage](tmp_path / "checkpoint")
+    assert callbacks.latest(tmp_path).state["epoch"] == 2
+
+
 class Counting(keras.callbacks.Callback):
     """Of one's own; knows what it has counted, and an array."""
 

@@ -68,6 +68,11 @@ def latest(folder):
     return None
 
 
+def _number(path):
+    """The N of step-N."""
+    return int(path.stem.split("-")[1])
+
+
 def _read(path):
     """State and arrays of a checkpoint, of which every value was read.
 
@@ -139,6 +144,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = {"vae": self.model, "state": self._state, "arrays": self._arrays}
         self._checkpoint = tf.train.Checkpoint(**parts, **({"position": self.position} if self.position else {}))
+        self._note_what_is_there()
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(self.folder), max_to_keep=KEPT, checkpoint_name="step"
         )
@@ -147,6 +153,16 @@ class Checkpoints(keras.callbacks.Callback):
             self._restore(self.saved)
         elif self.batches is not None:
             self._start = [(variable, variable.numpy()) for variable in self._variables()]
+
+    def _note_what_is_there(self):
+        """Writes the file by which TensorFlow knows of checkpoints: its own may be damaged, and name damaged ones."""
+        (self.folder / "checkpoint").unlink(missing_ok=True)
+        there = sorted(self.folder.glob("step-*.index"), key=_number)
+        if self.saved is not None:
+            last = _number(pathlib.Path(self.saved.path))
+            paths = [str(path.with_suffix("")) for path in there if _number(path) <= last]
+            if paths:  # of workers but the chief there are none
+                tf.compat.v1.train.update_checkpoint_state(str(self.folder), paths[-1], paths)
 
     def _restore(self, saved):
         self._epoch, self._offset = saved.state["epoch"], saved.state["step"]

@@ -271,13 +271,17 @@ def load(run):
         FileNotFoundError: when the folder holds no trained model.
     """
     run = pathlib.Path(run)
+    _check_finished(run)
+    experiment = config.read(run / "config.yaml")
+    callbacks.check(run / "model.keras")
+    return keras.saving.load_model(run / "model.keras"), experiment
+
+
+def _check_finished(run):
     for file in ("config.yaml", "model.keras"):
         if not (run / file).is_file():
             raise FileNotFoundError(f"{run} is not the folder of a finished run: it has no {file}")
     _check_format(run)
-    experiment = config.read(run / "config.yaml")
-    callbacks.check(run / "model.keras")
-    return keras.saving.load_model(run / "model.keras"), experiment
 
 
 def best_epoch(run):
@@ -300,6 +304,7 @@ def evaluate(run, split="test", samples=5000, more=True, show=None):
     Raises:
         OSError: when `evaluation.json` cannot be written; before anything is measured.
     """
+    _check_finished(pathlib.Path(run))
     files.check(pathlib.Path(run) / "evaluation.json")
     vae, experiment = load(run)
     start = time.perf_counter()
@@ -320,6 +325,7 @@ def plot(run, report=None):
         run: folder of a finished run.
         report: function, which is given a line that says what was left out, and why; nothing where nothing was.
     """
+    _check_finished(pathlib.Path(run))
     files.check(pathlib.Path(run) / "figures" / "samples.png")
     return plots.draw(pathlib.Path(run), *load(run), report)
 
