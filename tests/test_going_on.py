@@ -258,7 +258,7 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_tensorflow_notes_of_checkpoints_is_not_needed(tmp_path, damage):
+def test_what_tensorflow_notes_of_checkpoints_is_not_needed(tmp_path, damage, capfd):
     vae = small_vae()
     for step in (1, 2):
         checkpoints = callbacks.Checkpoints(tmp_path, "elbo", saved=callbacks.latest(tmp_path))
@@ -268,6 +268,7 @@ def test_what_tensorflow_notes_of_checkpoints_is_not_needed(tmp_path, damage):
         checkpoints._save(step, 0)
         DAMAGES[damage](tmp_path / "checkpoint")
     assert callbacks.latest(tmp_path).state["epoch"] == 2
+    assert "deprecat" not in capfd.readouterr().err.lower()
 
 
 class Counting(keras.callbacks.Callback):

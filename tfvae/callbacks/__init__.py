@@ -162,7 +162,8 @@ class Checkpoints(keras.callbacks.Callback):
             last = _number(pathlib.Path(self.saved.path))
             paths = [str(path.with_suffix("")) for path in there if _number(path) <= last]
             if paths:  # of workers but the chief there are none
-                tf.compat.v1.train.update_checkpoint_state(str(self.folder), paths[-1], paths)
+                note = tf.compat.v1.train.generate_checkpoint_state_proto(str(self.folder), paths[-1], paths)
+                files.write_text(self.folder / "checkpoint", str(note))
 
     def _restore(self, saved):
         self._epoch, self._offset = saved.state["epoch"], saved.state["step"]
