@@ -260,14 +260,15 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_tensorflow_notes_of_checkpoints_is_not_needed(tmp_path, damage, capfd):
     vae = small_vae()
-    for step in (1, 2):
+    for step in (1, 2, 3, 4):
         checkpoints = callbacks.Checkpoints(tmp_path, "elbo", saved=callbacks.latest(tmp_path))
         checkpoints.set_model(vae)
         checkpoints.on_train_begin()
         vae.optimizer.iterations.assign(step)
         checkpoints._save(step, 0)
         DAMAGES[damage](tmp_path / "checkpoint")
-    assert callbacks.latest(tmp_path).state["epoch"] == 2
+    assert callbacks.latest(tmp_path).state["epoch"] == 4
+    assert sorted(path.name for path in tmp_path.glob("*.index")) == ["step-3.index", "step-4.index"]
     assert "deprecat" not in capfd.readouterr().err.lower()
 
 

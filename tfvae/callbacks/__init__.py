@@ -160,9 +160,10 @@ class Checkpoints(keras.callbacks.Callback):
         there = sorted(self.folder.glob("step-*.index"), key=_number)
         if self.saved is not None:
             last = _number(pathlib.Path(self.saved.path))
-            paths = [str(path.with_suffix("")) for path in there if _number(path) <= last]
+            paths = [path for path in there if _number(path) <= last]
             if paths:  # of workers but the chief there are none
-                note = tf.compat.v1.train.generate_checkpoint_state_proto(str(self.folder), paths[-1], paths)
+                names, times = [str(path.with_suffix("")) for path in paths], [path.stat().st_mtime for path in paths]
+                note = tf.compat.v1.train.generate_checkpoint_state_proto(str(self.folder), names[-1], names, times)
                 files.write_text(self.folder / "checkpoint", str(note))
 
     def _restore(self, saved):
