@@ -16,6 +16,7 @@ from rich.console import Console
 from benchmarks import images, results, scaling
 from benchmarks.peers import PEERS, absent
 from benchmarks.tasks import TASKS
+from tfvae import files
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("tfvae", "tensorflow", "keras", "jax", "optax", "torch", "pythae", "numpy")
@@ -97,16 +98,10 @@ def _write(options, settings, measurements, summary, left_out):
     about += ", ".join(f"{name} {version}" for name, version in versions.items() if version) + "."
     if options.quick:
         about += " A quick run, to see that all works: its figures say nothing."
-    _replace(options.out / "results.json", json.dumps(found | {"measurements": measurements}, indent=1))
-    _replace(options.out / "results.md", results.markdown(summary, left_out, about))
+    files.write_text(options.out / "results.json", json.dumps(found | {"measurements": measurements}, indent=1))
+    files.write_text(options.out / "results.md", results.markdown(summary, left_out, about))
     if "scaling" in summary:
         scaling.draw(summary["scaling"], settings["scaling"], options.out / "scaling.png")
-
-
-def _replace(path, text):
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def _version(package):

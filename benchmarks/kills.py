@@ -1,7 +1,8 @@
 """A run that is killed again and again, and goes on: `python -m benchmarks.kills`. See docs/distributed.md.
 
 Trains a small VAE without a break; then again, killed by SIGKILL at random moments and gone on with each time: as a
-single process, and as two workers, of which the chief or the other is killed. Compares what the last checkpoints hold.
+single process, and as two workers, of which the chief or the other is killed. In place of each fourth kill a file of
+the newest checkpoint is damaged. Compares what the last checkpoints hold.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parent.parent
 SECONDS = (0.2, 3.0)  # from a new checkpoint to the kill
+DAMAGED = 4  # of so many kills one is a damage
 
 __all__ = ["main"]
 
@@ -25,7 +27,7 @@ __all__ = ["main"]
 def main():
     """Prints a line for each kill and each comparison; the exit status is 1 where weights differ."""
     parser = argparse.ArgumentParser("python -m benchmarks.kills", description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=6, help="of the single process, and as many of two workers")
+    parser.add_argument("--kills", type=int, default=8, help="of the single process, and as many of two workers")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -34,11 +36,13 @@ def main():
         for workers, tolerance in ((1, 0.0), (2, 1e-5)):
             whole, broken = (pathlib.Path(folder) / f"{name}-{workers}" for name in ("whole", "broken"))
             assert _start(whole, workers, options.epochs).wait() == 0
-            killed = 0
-            while killed < options.kills:
-                killed += _killed(broken, workers, options.epochs, moments, killed)
+            for number in range(options.kills):
+                if number % DAMAGED == DAMAGED - 1:
+                    _damage(broken, moments, number)
+                else:
+                    _kill(broken, workers, options.epochs, moments, number)
             assert _start(broken, workers, options.epochs).wait() == 0
-            same &= _compare(broken, whole, workers, killed, tolerance)
+            same &= _compare(broken, whole, workers, options.kills, tolerance)
     return int(not same)
 
 
@@ -48,8 +52,24 @@ def _start(run, workers, epochs):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _killed(run, workers, epochs, moments, number):
-    """Goes on with the run and kills a process at a random moment after a new checkpoint; whether it came to that."""
+def _damage(run, moments, number):
+    """Flips a byte of a file of the newest checkpoint, cuts it short, or removes it."""
+    files = sorted((run / "checkpoints").glob(f"step-{_step(run)}.*"))
+    path = moments.choice(files)
+    content = path.read_bytes()
+    place = moments.randrange(len(content))
+    flipped = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+    said, left = moments.choice(
+        [(f"flipped at {place}", flipped), (f"cut at {place}", content[:place]), ("gone", None)]
+    )
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    print(f"in place of kill {number + 1}: {path.name} {said}", flush=True)
+
+
+def _kill(run, workers, epochs, moments, number):
+    """Goes on with the run and kills a process at a random moment after a new checkpoint."""
     before, process = _step(run), _start(run, workers, epochs)
     while _step(run) == before and process.poll() is None:
         time.sleep(0.05)
@@ -63,7 +83,6 @@ def _killed(run, workers, epochs, moments, number):
     os.kill(pid, signal.SIGKILL)
     process.wait()
     print(f"{workers} process(es), kill {number + 1}: {who}, last checkpoint at step {_step(run)}", flush=True)
-    return 1
 
 
 def _step(run):

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import time
 
-from tfvae import config, training
+from tfvae import config, files, training
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs" / "reproduce"
 CELLS = {  # the cell's yaml: (what it is, seeds, test log p(x) of the paper, nats)
@@ -66,7 +66,7 @@ def _note_sitting(run):
     run.mkdir(exist_ok=True)
     commits = _read(run, "commits") if (run / "commits.json").is_file() else []
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=CONFIGS)
-    training.write_json(run / "commits.json", list(dict.fromkeys([*commits, done.stdout.strip() or "unknown"])))
+    files.write_json(run / "commits.json", list(dict.fromkeys([*commits, done.stdout.strip() or "unknown"])))
 
 
 def _evaluate(run, samples):

@@ -182,8 +182,8 @@ def test_early_stopping_goes_on_waiting(tmp_path, monkeypatch):
 
 
 def test_another_config_is_refused(whole):
-    with pytest.raises(ValueError, match=r"begun with another config \(fit.epochs: 5, there 4\)"):
-        training.train(SMOKE, whole, (*FOUR, "fit.epochs=5"), resume=True)
+    with pytest.raises(ValueError, match=r"begun with another config \(seed: 5, there 0\)"):
+        training.train(SMOKE, whole, (*FOUR, "seed=5"), resume=True)
 
 
 def test_other_data_is_refused(whole, tmp_path):

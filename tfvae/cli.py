@@ -111,14 +111,22 @@ def _trials(path, folder, overrides):
 
 def evaluate(options):
     """ELBO, log p(x) in nats, and measures of latents, reconstructions and samples; writes RUN/evaluation.json."""
+    from tfvae import training
+
+    def show(result):
+        _print_evaluation(options.run, result)
+
+    result = training.evaluate(options.run, options.split, options.samples, not options.quick, show)
+    print(f"written: {os.path.join(options.run, 'evaluation.json')} ({result['seconds']} s)")
+
+
+def _print_evaluation(run, result):
     from rich.console import Console
     from rich.table import Table
 
-    from tfvae import training
     from tfvae.training import tables
 
-    result = training.evaluate(options.run, options.split, options.samples, not options.quick)
-    table = Table(title=f"{options.run}, split {result['split']}, {result['examples']} examples")
+    table = Table(title=f"{run}, split {result['split']}, {result['examples']} examples")
     for column, justify in (("", "left"), ("mean", "right"), ("standard error", "right"), ("", "left")):
         table.add_column(column, justify=justify)
     for rows in tables.evaluation(result):
@@ -128,7 +136,6 @@ def evaluate(options):
     Console().print(table)
     for name, reason in result.get("left_out", {}).items():
         print(f"left out: {name} ({reason})")
-    print(f"written: {os.path.join(options.run, 'evaluation.json')} ({result['seconds']} s)")
 
 
 def plot(options):

@@ -18,6 +18,7 @@ from tfvae import checks, data, replicas
 
 __all__ = [
     "compiles",
+    "directed",
     "gains_from_xla",
     "gradients",
     "grouped",
@@ -100,6 +101,7 @@ def prepared(vae, method, args, kwargs):
     call |= call.pop("kwargs", {})
     training, grouping = method.__name__ == "fit", method.__name__ != "predict"
     if training:
+        directed(vae, _callbacks(call))
         _hold_out(call)
     validation = call.get("validation_data")
     pair = validation if isinstance(validation, tuple) else (validation, None)
@@ -174,6 +176,23 @@ def steps_to_fuse(vae, first, batch_size=BATCH_SIZE, call=None):
     most = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size)))
     limit = math.gcd(*(call.get(name) or 0 for name in ("steps_per_epoch", "validation_steps", "steps")))
     return most if not limit else max(n for n in range(1, most + 1) if limit % n == 0)
+
+
+def directed(vae, callbacks):
+    """Tells callbacks that monitor a value of the VAE's own in mode "auto" in which direction it is better: Keras does
+    not know, and says so only after the first epoch.
+
+    Raises:
+        ValueError: when another value is monitored so.
+    """
+    unknown = "{}: is {!r} better higher or lower? Give mode: max or mode: min"
+    for callback in callbacks:
+        if getattr(callback, "mode", None) != "auto" or not hasattr(callback, "monitor_op"):
+            continue
+        name = callback.monitor.removeprefix("val_")
+        if name not in vae.directions:
+            raise ValueError(unknown.format(type(callback).__name__, callback.monitor))
+        callback.mode = vae.directions[name]
 
 
 def _callbacks(call):

@@ -11,6 +11,7 @@ __all__ = ["VAE"]
 
 PARTS = ("preprocessor", "encoder", "posterior", "prior", "decoder", "likelihood", "objective")
 START_EXAMPLES = 1000  # that a prior may start from
+FORMAT = 1  # of saved models: what their parts and weights mean
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -78,6 +79,8 @@ class VAE(keras.Model):
         self(
             (example, tf.zeros((1, condition_size))) if condition_size else example
         )  # saving and loading need it built
+
+    directions = {"loss": "min", "elbo": "max", "reconstruction": "max", "kl": "min"}  # where values are better
 
     @property
     def data_dtype(self):
@@ -281,6 +284,7 @@ class VAE(keras.Model):
 
         Raises:
             ValueError: when shape, type or values of the data do not fit preprocessor and likelihood; it names both.
+                When a callback monitors, in mode "auto", what is none of the four values.
         """
         self._build_optimizer()  # else the first step would make variables, and be traced twice
         with execution.prepared(self, super().fit, (x, y, *args), kwargs) as arguments:
@@ -297,6 +301,16 @@ class VAE(keras.Model):
         """Reconstructions of all of x, `[N, *event]`, as `keras.Model.predict` gives what `call` does."""
         with execution.prepared(self, super().predict, (x, *args), kwargs) as arguments:
             return super().predict(**arguments)
+
+    def save(self, filepath, *args, **kwargs):
+        """As `keras.Model.save`, to a `.keras` file.
+
+        Raises:
+            ValueError: for another kind of file, such as `.h5`, which could not be loaded.
+        """
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(f"{filepath}: a VAE is saved to a file that ends in .keras; others could not be loaded")
+        super().save(filepath, *args, **kwargs)
 
     def load_weights(self, *args, **kwargs):
         """As `keras.Model.load_weights`, the optimizer's variables included."""
@@ -342,9 +356,17 @@ class VAE(keras.Model):
 
     def get_config(self):
         parts = {part: keras.saving.serialize_keras_object(getattr(self, part)) for part in PARTS}
-        return super().get_config() | parts | {"seed": self.seed, "condition_size": self.condition_size}
+        numbers = {"seed": self.seed, "condition_size": self.condition_size, "format": FORMAT}
+        return super().get_config() | parts | numbers
 
     @classmethod
     def from_config(cls, config):
+        numbers = dict(config)
+        found = numbers.pop("format", 0)
+        if found != FORMAT:
+            raise ValueError(
+                f"the model is of format {found}, and this tfvae reads {FORMAT}, in which its weights may mean "
+                "something else: load it by the version that saved it, or train it anew"
+            )
         parts = {part: keras.saving.deserialize_keras_object(config[part]) for part in PARTS}
-        return cls(**(config | parts))
+        return cls(**(numbers | parts))

@@ -19,6 +19,7 @@ __all__ = ["Pictures", "Watch"]
 LEAST_KL = 0.1  # nats per example, of all units together
 SINGLE = 50  # units that have a curve each in TensorBoard
 COLUMNS = 10  # of pictures
+KNOWN = ("active_units", "gradient_norm", "nonfinite_gradients", "named")  # to a `Watch`
 
 
 class _Looking(keras.callbacks.Callback):
@@ -105,8 +106,15 @@ class Watch(_Looking):
         super().__init__(data, folder)
         _at_least_one(every=every, patience=patience, examples=examples)
         self.every, self.patience, self.looked_at = every, patience, examples
-        self.active_units = self.gradient_norm = self.nonfinite_gradients = None  # a checkpoint keeps them
+        self.active_units = self.gradient_norm = self.nonfinite_gradients = None
         self.named = False  # whether collapse was
+
+    def get_state(self):
+        """What it saw last, and whether it has named a collapse: for a run that goes on."""
+        return {name: getattr(self, name) for name in KNOWN}
+
+    def set_state(self, state):
+        vars(self).update(state)
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch % self.every == 0 or self.active_units is None:

@@ -4,11 +4,12 @@ import argparse
 import gzip
 import hashlib
 import io
-import os
 import pathlib
 import zipfile
 
 import numpy as np
+
+from tfvae import files
 
 FILES = {  # array: (file, SHA-256, bytes of header)
     "train": ("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 16),
@@ -37,13 +38,14 @@ def read(folder, name):
 
 def make(folder, target):
     """Writes the arrays of FILES, shortened, to `target`, an .npz file: beside it first, then renamed."""
-    partial = target.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with (
+        files.beside(target) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+    ):
         for name in FILES:
             buffer = io.BytesIO()
             np.save(buffer, read(folder, name))
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", TIME), buffer.getvalue(), zipfile.ZIP_DEFLATED, 9)
-    os.replace(partial, target)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,19 @@
 """Export of a VAE as SavedModels for TensorFlow Serving: the servables `encoder`, `decoder` and `scorer`."""
 
-import contextlib
 import datetime
-import json
-import os
 import pathlib
-import shutil
-import tempfile
 
 import filelock
 import keras
 import numpy as np
 
+from tfvae import files
 from tfvae.model import VAE
 from tfvae.serving import saved, signatures
 
 __all__ = ["export"]
 
+FORMAT = 1  # of servables: what their signatures take and answer, and what model.json holds
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -40,7 +37,7 @@ def export(vae, folder, elbo_samples=10, samples=1000, dtype="float32", jit_comp
 
     In each version lie `model.json` (what it is, its checksum), warm-up requests for TensorFlow Serving, and
     `assets.extra/check.npz`, inputs and the model's own outputs, for `export/check.py`. All is written beside and
-    renamed: no server ever sees a part of a version.
+    renamed: no server ever sees a part of a version, and of the servables there are all or none.
 
     Args:
         vae: the model.
@@ -57,6 +54,7 @@ def export(vae, folder, elbo_samples=10, samples=1000, dtype="float32", jit_comp
 
     Raises:
         ValueError: for another dtype, or where its answers are not finite.
+        OSError: when a servable cannot be written there; before anything is.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
@@ -65,32 +63,28 @@ def export(vae, folder, elbo_samples=10, samples=1000, dtype="float32", jit_comp
     settings = {"elbo_samples": elbo_samples, "samples": samples, "jit_compile": jit_compile}
     servables = signatures.of(vae if dtype == "float32" else _halved(vae, dtype), **settings)
     exact = signatures.of(vae, elbo_samples, samples, False)
-    paths = {}
-    with filelock.FileLock(folder / ".lock"), _beside(folder) as beside:
+    for name in servables:
+        files.check(folder / name / "1")
+    with filelock.FileLock(folder / ".lock"), files.workspace(folder) as beside:
         version = 1 + max([int(path.name) for path in folder.glob("*/*") if path.name.isdigit()], default=0)
         for name, functions in servables.items():
             path = beside / name
             requests = {key: saved.examples(vae, signature.specs) for key, signature in functions.items()}
             saved.write(path, name, functions, requests)
             parity = _parity(path, requests, exact[name]) if dtype != "float32" else {}
-            record = {"servable": name, "version": version, "exported": _now(), "dtype": dtype} | settings
+            record = {
+                "format": FORMAT,
+                "servable": name,
+                "version": version,
+                "exported": _now(),
+                "dtype": dtype,
+            } | settings
             record |= {"signatures": {key: _described(signature) for key, signature in functions.items()}}
             record |= {"parity": parity, "sha256": saved.checksum(path)}
-            (path / "model.json").write_text(json.dumps(record | (about or {}), indent=2) + "\n")
-        for name in servables:
-            paths[name] = folder / name / str(version)
-            paths[name].parent.mkdir(exist_ok=True)
-            os.rename(beside / name, paths[name])
+            files.write_json(path / "model.json", record | (about or {}))
+        paths = {name: folder / name / str(version) for name in servables}
+        files.publish({beside / name: path for name, path in paths.items()})
     return paths
-
-
-@contextlib.contextmanager
-def _beside(folder):
-    """A folder to write in, removed at the end; so are those that killed exports left."""
-    for left in folder.glob(".partial-*"):
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as beside:
-        yield pathlib.Path(beside)
 
 
 def _now():

@@ -9,7 +9,6 @@ import csv
 import datetime
 import importlib.metadata
 import json
-import math
 import os
 import pathlib
 import platform
@@ -26,11 +25,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, checks, config, data, files, serving
+from tfvae import callbacks, checks, config, data, execution, files, serving
 from tfvae.training import measures, plots
 
-__all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment", "write_json"]
+__all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment"]
 
+FORMAT = 1  # of run folders: what run.json, history.csv and checkpoints hold
 PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
 
 
@@ -45,13 +45,14 @@ def train(config_path, run, overrides=(), resume=False):
         run: the run folder, which must not exist, unless `resume`.
         overrides: assignments such as "objective.ELBO.beta=4".
         resume: go on where the run's last checkpoint was, if there is one: the weights become those of a run that was
-            never interrupted.
+            never interrupted. `fit.epochs` may be another than the run began with, if no fewer than are done.
 
     Raises:
         ConfigError, FileNotFoundError, ValueError: for config and data, before anything is written; also where those of
-            a run that goes on are not what it began with.
+            a run that goes on are not what it began with, and where its checkpoints are damaged or missing.
         FileExistsError: when `run` exists; BlockingIOError: when another process trains in it.
-        ArithmeticError: when no epoch had a finite ELBO, or what else is monitored.
+        ArithmeticError: after the first epoch that is not finite. The last checkpoint is the one before, and the run
+            has the model of the best epoch so far, where there is one.
     """
     run = pathlib.Path(run)
     if run.exists() and not resume and _is_chief():
@@ -72,74 +73,144 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
         vae = config.compiled_vae(experiment, train_data.element_spec)
     first = checks.data(vae, train_data)
     checks.data(vae, validation_data)
+    others = config.callbacks(experiment)
+    execution.directed(vae, others)
     if experiment.adapt and saved is None:
         vae.adapt(train_data)
     with alone(run) if _is_chief() else contextlib.nullcontext():
         record = _start_record(run, experiment, vae, first, saved) if _is_chief() else None
-        checkpoints = _fitted(vae, run, experiment, train_data, validation_data, first, position, saved, verbose)
-        if checkpoints.best_epoch is None:
-            raise ArithmeticError(
-                f"no epoch had a finite {checkpoints.monitor}, see {run / 'history.csv'}: try a smaller learning rate"
-            )
-        if not _is_chief():
-            return vae
-        _finish(run, record, checkpoints)
-        return load(run)[0]
+        checkpoints, fit = _prepared(
+            vae, run, experiment, (train_data, validation_data), others, first, position, saved, verbose
+        )
+        try:
+            fit()
+        except callbacks.NotFinite as error:
+            kept = f"{run} has no epoch before it"
+            if _is_chief() and checkpoints.best_epoch is not None:
+                _finish(run, record | {"stopped": str(error)}, checkpoints)
+                kept = f"{run / 'model.keras'} is of epoch {checkpoints.best_epoch}, the best before it"
+            raise ArithmeticError(f"{error}; {kept}. Try a smaller learning rate, or clip gradients") from None
+        return _finish(run, record, checkpoints) if _is_chief() else vae
 
 
-def _fitted(vae, run, experiment, train_data, validation_data, first, position, saved, verbose):
-    """Trains, from the start or from what was saved; returns the `Checkpoints`. `first` is the first batch."""
+def _prepared(vae, run, experiment, datasets, others, first, position, saved, verbose):
+    """The run's `Checkpoints`, and a function that trains, from the start or from what was saved; `first` is the first
+    batch."""
+    train_data, validation_data = datasets
     monitor = vae.objective.monitor if validation_data is None else f"val_{vae.objective.monitor}"
-    others = config.callbacks(experiment)
     for callback in others:
         if hasattr(callback, "in_run"):  # it looks at data, and writes
             callback.in_run(run, first, validation_data)
-    checkpoints = callbacks.Checkpoints(run / "checkpoints", monitor, position, others, saved)
+    arguments = config.fit_arguments(experiment)
+    batches = None if arguments["steps_per_epoch"] else train_data  # of which an epoch then is no pass
+    checkpoints = callbacks.Checkpoints(run / "checkpoints", monitor, position, others, saved, batches)
     writers = []
     if _is_chief():
         writers = [
             keras.callbacks.CSVLogger(run / "history.csv", append=saved is not None),
             keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         ]
-    arguments = config.fit_arguments(experiment)
     if saved is not None:
         if _is_chief():
             _cut_history(run / "history.csv", saved.state["epoch"])
         if saved.state["stopped"]:
+            if _is_chief() and arguments["epochs"] > saved.state["epoch"]:
+                print(f"{run} was stopped by a callback after epoch {saved.state['epoch']}", file=sys.stderr)
             arguments["epochs"] = saved.state["epoch"]
         arguments["initial_epoch"] = saved.state["epoch"]
-    with _saving_on_sigterm(checkpoints), _closing(writers), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Your input ran out of data")  # an epoch that goes on has fewer batches
-        vae.fit(
-            train_data,
-            validation_data=validation_data,
-            callbacks=[*others, *writers, checkpoints],
-            verbose=verbose if _is_chief() else 0,
-            **arguments,
-        )
-    return checkpoints
+
+    def fit():
+        with _saving_on_sigterm(checkpoints), _closing(writers), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Your input ran out of data")  # an epoch that goes on has fewer batches
+            vae.fit(
+                train_data,
+                validation_data=validation_data,
+                callbacks=[*others, *writers, checkpoints],
+                verbose=verbose if _is_chief() else 0,
+                **arguments,
+            )
+
+    return checkpoints, fit
 
 
 def _is_chief():
-    """Whether this process writes: the only one, or of several workers (`TF_CONFIG`) the first."""
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    return task.get("index", 0) == 0
+    """Whether this process writes: the only one, or of a cluster (`TF_CONFIG`) the chief, else the first worker."""
+    found = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    task, writes = found.get("task", {}), "chief" if "chief" in found.get("cluster", {}) else "worker"
+    return task.get("type", writes) == writes and task.get("index", 0) == 0
 
 
 def _saved(run, experiment):
     """What to go on from, a `callbacks.Saved`, or None for a run that has not come so far.
 
     Raises:
-        ValueError: when the run's config differs from the experiment.
+        ValueError: when what the run holds is damaged, missing, or of another version; when its config differs from the
+            experiment in more than `fit.epochs`.
     """
-    if (run / "config.yaml").is_file():
-        difference = config.difference(experiment, run / "config.yaml")
-        if difference:
-            raise ValueError(f"{run} was begun with another config ({difference}): go on with the same, or begin anew")
+    _check_format(run)
     saved = callbacks.latest(run / "checkpoints")
-    for path in saved.damaged if saved else ():
-        print(f"the checkpoint {path} is damaged: going on from {saved.path}", file=sys.stderr)
+    if saved is None:
+        if (run / "model.keras").exists() or _epochs_logged(run / "history.csv") > 1:
+            raise ValueError(
+                f"{run} was trained, but {run / 'checkpoints'} has no checkpoint: put back a copy, or train in another "
+                "run folder"
+            )
+        return None
+    _check_config(run, experiment, saved.state["epoch"] + (saved.state["step"] > 0))
+    for reason in saved.damaged if _is_chief() else ():
+        print(f"{reason}: going on from {saved.path}", file=sys.stderr)
+    if saved.state["best_epoch"] is not None:
+        _check_best(run)
     return saved
+
+
+def _record(run):
+    """What is in run.json."""
+    try:
+        record = json.loads((run / "run.json").read_text())
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise ValueError(f"{run / 'run.json'} is damaged: put back a copy, or train in another run folder")
+    return record
+
+
+def _check_format(run):
+    if (run / "run.json").is_file():
+        found = _record(run).get("format", 0)
+        if found != FORMAT:
+            raise ValueError(
+                f"{run / 'run.json'} is of format {found}, and this tfvae has {FORMAT}: go on with the version that it "
+                "names, or train in another run folder"
+            )
+
+
+def _check_config(run, experiment, epochs):
+    """Holds the experiment against that of the run, which has begun this many epochs."""
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise ValueError(f"{run} was trained, but {path} is missing: put back a copy, or train in another run folder")
+    asked = config.fit_arguments(experiment)["epochs"]
+    if asked < epochs:
+        raise ValueError(f"fit.epochs: {asked} is less than the {epochs} epochs that {run} has begun: ask for as many")
+    begun = config.keys(path, base=False).get("fit") or {}
+    same = experiment._replace(fit={**experiment.fit, "epochs": begun.get("epochs", asked)})
+    difference = config.difference(same, path)
+    if difference:
+        raise ValueError(f"{run} was begun with another config ({difference}): go on with the same, or begin anew")
+
+
+def _check_best(run):
+    best, model = run / "checkpoints" / "best.keras", run / "model.keras"
+    try:
+        callbacks.check(best)
+    except ValueError as error:
+        mend = f"copy {model} there, if it is of the same epoch" if model.exists() else "put back a copy"
+        raise ValueError(f"{error}: {mend}, or train in another run folder") from None
+
+
+def _epochs_logged(path):
+    return max(0, path.read_text().count("\n") - 1) if path.is_file() else 0
 
 
 @contextlib.contextmanager
@@ -190,8 +261,7 @@ def _cut_history(path, epochs):
     if path.is_file():
         lines = path.read_text().splitlines(keepends=True)  # none of a run that was told to end in its first epoch
         kept = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) < epochs]
-        with files.beside(path) as partial:
-            partial.write_text("".join([*lines[:1], *kept]))
+        files.write_text(path, "".join([*lines[:1], *kept]))
 
 
 def load(run):
@@ -201,21 +271,27 @@ def load(run):
         FileNotFoundError: when the folder holds no trained model.
     """
     run = pathlib.Path(run)
+    _check_finished(run)
+    experiment = config.read(run / "config.yaml")
+    callbacks.check(run / "model.keras")
+    return keras.saving.load_model(run / "model.keras"), experiment
+
+
+def _check_finished(run):
     for file in ("config.yaml", "model.keras"):
         if not (run / file).is_file():
             raise FileNotFoundError(f"{run} is not the folder of a finished run: it has no {file}")
-    experiment = config.read(run / "config.yaml")
-    return keras.saving.load_model(run / "model.keras"), experiment
+    _check_format(run)
 
 
 def best_epoch(run):
     """What was logged in the epoch that a run's model is of: a dict of numbers."""
-    best = json.loads((pathlib.Path(run) / "run.json").read_text())["best_epoch"]
+    best = _record(pathlib.Path(run))["best_epoch"]
     with open(pathlib.Path(run) / "history.csv", newline="") as file:
         return {key: float(value) for key, value in list(csv.DictReader(file))[best - 1].items()}
 
 
-def evaluate(run, split="test", samples=5000, more=True):
+def evaluate(run, split="test", samples=5000, more=True, show=None):
     """Evaluates a run's model on a split: ELBO, its terms, and log p(x), nats; writes and returns `evaluation.json`.
 
     Args:
@@ -223,14 +299,22 @@ def evaluate(run, split="test", samples=5000, more=True):
         split: "train", "validation" or "test" of the config, or TFDS' split syntax.
         samples: importance samples per example for log p(x).
         more: also what `measures` has: of the latents, of reconstructions and of samples.
+        show: function, which is given the result before it is written.
+
+    Raises:
+        OSError: when `evaluation.json` cannot be written; before anything is measured.
     """
+    _check_finished(pathlib.Path(run))
+    files.check(pathlib.Path(run) / "evaluation.json")
     vae, experiment = load(run)
     start = time.perf_counter()
     result = {"split": split} | measures.evidence(vae, config.evaluation_data(experiment, split), samples)
     if more:
         result["measures"], result["left_out"] = measures.taken(vae, experiment, split, samples)
     result["seconds"] = round(time.perf_counter() - start, 1)
-    write_json(pathlib.Path(run) / "evaluation.json", result)
+    if show is not None:
+        show(result)
+    files.write_json(pathlib.Path(run) / "evaluation.json", result)
     return result
 
 
@@ -241,6 +325,8 @@ def plot(run, report=None):
         run: folder of a finished run.
         report: function, which is given a line that says what was left out, and why; nothing where nothing was.
     """
+    _check_finished(pathlib.Path(run))
+    files.check(pathlib.Path(run) / "figures" / "samples.png")
     return plots.draw(pathlib.Path(run), *load(run), report)
 
 
@@ -263,13 +349,14 @@ def _start_record(run, experiment, vae, first, saved):
     """
     fingerprint = zlib.crc32(b"".join(np.asarray(part).tobytes() for part in tf.nest.flatten(first)))
     if saved is not None and (run / "run.json").is_file():
-        record = json.loads((run / "run.json").read_text())
+        record = _record(run)
         if record["first_batch_crc32"] != fingerprint:
             raise ValueError(f"{run} was begun with other data: go on with the same, or begin anew")
+        _write_config(experiment, run)  # whose epochs may be others now
         return record
-    with files.beside(run / "config.yaml") as partial:
-        config.write(experiment, partial)
+    _write_config(experiment, run)
     record = {
+        "format": FORMAT,
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
         "seed": experiment.seed,
@@ -277,13 +364,21 @@ def _start_record(run, experiment, vae, first, saved):
         "first_batch_crc32": fingerprint,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    write_json(run / "run.json", record)
+    files.write_json(run / "run.json", record)
     return record
 
 
+def _write_config(experiment, run):
+    with files.beside(run / "config.yaml") as partial:
+        config.write(experiment, partial)
+
+
 def _finish(run, record, checkpoints):
+    """Gives the run the model of its best epoch, which was loaded before; returns it."""
     with files.beside(run / "model.keras") as partial:
         shutil.copyfile(checkpoints.folder / "best.keras", partial)
+        callbacks.check(partial)
+        vae = keras.saving.load_model(partial)
     now = datetime.datetime.now(datetime.UTC)
     record |= {
         "finished": now.isoformat(timespec="seconds"),
@@ -291,17 +386,5 @@ def _finish(run, record, checkpoints):
         "best_epoch": checkpoints.best_epoch,
         f"best_{checkpoints.monitor}": checkpoints.best,
     }
-    write_json(run / "run.json", record)
-
-
-def write_json(path, content):
-    """Writes JSON beside, and renames it; numbers that JSON has not become null."""
-    with files.beside(path) as partial:
-        partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
-
-
-def _finite(content):
-    """Numbers that JSON does not have (infinity, not a number) -> None."""
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+    files.write_json(run / "run.json", record)
+    return vae

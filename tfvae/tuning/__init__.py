@@ -93,7 +93,8 @@ class HyperModel(keras_tuner.HyperModel):
 
 
 def search(path, folder, overrides=(), most_trials=None):
-    """Searches as a yaml says, or goes on with a search that was stopped; returns the rows of the table of trials.
+    """Searches as a yaml says, or goes on with a search that was stopped; returns the rows of the table of trials. One
+    that is done goes on too, where `max_trials` was raised.
 
     A trial is a run, with checkpoints, and goes on where it was. One that cannot be trained is marked as failed, with
     the reason. Several processes with `KERASTUNER_TUNER_ID`, `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT` search
@@ -177,8 +178,8 @@ def _oracle(settings, model, seed):
 
 def _durable(oracle):
     """Makes keras-tuner write its state beside and rename it, so that a kill leaves what was there before."""
-    oracle.save = lambda: training.write_json(pathlib.Path(oracle._get_oracle_fname()), oracle.get_state())
-    oracle._save_trial = lambda trial: training.write_json(
+    oracle.save = lambda: files.write_json(pathlib.Path(oracle._get_oracle_fname()), oracle.get_state())
+    oracle._save_trial = lambda trial: files.write_json(
         pathlib.Path(oracle._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state()
     )
     ended = oracle.end_trial
@@ -192,15 +193,24 @@ def _durable(oracle):
 
 
 def _start(folder, settings, model):
-    """Writes config.yaml, or holds that of a search that goes on against this one."""
+    """Writes config.yaml, or holds that of a search that goes on against this one: only `max_trials` may be another."""
     resolved = settings._asdict() | {"base": model.base}
     path = folder / "config.yaml"
     if path.is_file():
-        difference = config.difference(resolved, path)
+        difference = config.difference(_with_trials_of(path, resolved), path)
         if difference:
             raise ConfigError(f"{folder} was begun with another config ({difference}): go on with the same, or anew")
-    else:
-        config.write(resolved, path)
+    with files.beside(path) as partial:
+        config.write(resolved, partial)
+
+
+def _with_trials_of(path, resolved):
+    """The keys and values, with the number of trials that stands in a yaml of the same tuner."""
+    ((name, arguments),) = resolved["tuner"].items()
+    begun = config.keys(path, base=False)["tuner"].get(name)
+    same = {key: value for key, value in (begun or {}).items() if key == "max_trials"}
+    same |= {key: value for key, value in (arguments or {}).items() if key != "max_trials"}
+    return resolved | {"tuner": {name: same or begun}}
 
 
 class _Enough(Exception):
@@ -252,7 +262,7 @@ class _Search(keras_tuner.Tuner):
             raise keras_tuner.errors.FatalError(str(error)) from error
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-            run.with_name(report.REASON).write_text(reason)  # what keras-tuner is told does not reach the chief
+            files.write_text(run.with_name(report.REASON), reason)  # what keras-tuner is told does not reach the chief
             raise keras_tuner.errors.FailedTrialError(reason) from error
         finally:
             keras.backend.clear_session()
@@ -295,7 +305,6 @@ def _finish(found, settings, model, folder):
         config.write(found.experiment(best), partial)
     with files.beside(folder / "best") as partial:
         shutil.copytree(found.run_folder(best.trial_id), partial)
-        shutil.rmtree(folder / "best", ignore_errors=True)
     report.draw(rows, settings.objective, folder / "figures")
     report.write_hparams(rows, settings.objective, folder / "tensorboard")
     return rows

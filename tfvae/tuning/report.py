@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -76,12 +75,14 @@ def write_hparams(rows, objective, folder):
     """A TensorBoard folder in which the page HParams shows the trials."""
     from tensorboard.plugins.hparams import api
 
-    shutil.rmtree(folder, ignore_errors=True)
-    for row in rows:
-        if row["score"] is not None:
-            with tf.summary.create_file_writer(str(folder / row["trial"])).as_default():
+    with files.beside(folder) as partial:
+        partial.mkdir()
+        for row in (row for row in rows if row["score"] is not None):
+            writer = tf.summary.create_file_writer(str(partial / row["trial"]))
+            with writer.as_default():
                 api.hparams({name: row[name] for name in parameters([row])}, trial_id=row["trial"])
                 tf.summary.scalar(objective, row["score"], step=row["epochs"] or 0)
+            writer.close()
 
 
 def draw(rows, objective, folder):
