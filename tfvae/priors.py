@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
-from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, flows, networks
 from tfvae.posteriors import DiagonalNormal
@@ -63,7 +62,7 @@ class MixtureOfNormals(distributions.Prior):
 
     def distribution(self, condition=None, infer=None):
         normals = distributions.MultivariateNormalDiag(self.loc.value, distributions.bounded_exp(self.raw_scale.value))
-        return distributions.MixtureOfNormals(tfd.Categorical(logits=self.logits.value), normals)
+        return normals.mixed(distributions.Categorical(logits=self.logits.value))
 
     def get_config(self):
         return super().get_config() | {"components": self.components}
@@ -121,10 +120,14 @@ class VampPrior(distributions.Prior):
         if self.high is not None:
             x = tf.minimum(x, self.high)
         conditions = None if self.conditions is None else self.conditions.value
-        components = infer(x, conditions)
-        normal = isinstance(components, distributions.MultivariateNormalDiag)
-        mixture = distributions.MixtureOfNormals if normal else tfd.MixtureSameFamily
-        return mixture(tfd.Categorical(logits=self.logits.value), components)
+        components, weights = infer(x, conditions), distributions.Categorical(logits=self.logits.value)
+        if hasattr(components, "mixed"):
+            return components.mixed(weights)
+
+        def chosen(indices):
+            return infer(*(None if part is None else tf.gather(part, indices) for part in (x, conditions)))
+
+        return distributions.Mixture(weights, components, chosen)
 
     def start(self, x, condition=None):
         rows = tf.range(self.components) % tf.shape(x)[0]  # repeated where there are fewer examples

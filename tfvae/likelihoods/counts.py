@@ -2,7 +2,6 @@
 
 import keras
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions
 
@@ -37,7 +36,9 @@ class Categorical(distributions.Conditional):
         return f"whole numbers from 0 to {self.classes - 1}, as floats"
 
     def distribution(self, logits):  # [..., *event, classes]
-        return tfd.Independent(distributions.Categorical(logits=logits, dtype=tf.float32), len(self.event_shape))
+        return distributions.Independent(
+            distributions.Categorical(logits=logits, dtype=tf.float32), len(self.event_shape)
+        )
 
     def support(self, x):
         return (x >= 0) & (x < self.classes) & (x == tf.floor(x))
@@ -80,10 +81,10 @@ class NegativeBinomial(_Counts):
     parameters = 2
 
     def distribution(self, raw_count, raw_logits):  # [..., *event] each
-        counts = tfd.NegativeBinomial(
+        counts = distributions.NegativeBinomial(
             total_count=distributions.bounded_exp(raw_count), logits=distributions.bent(raw_logits, 15.0)
         )
-        return tfd.Independent(counts, len(self.event_shape))
+        return distributions.Independent(counts, len(self.event_shape))
 
     def raw(self, mean):
         return tf.zeros_like(mean), distributions.unbent(self.log_mean(mean), 15.0)
@@ -99,7 +100,7 @@ class Poisson(_Counts):
 
     def distribution(self, raw_rate):  # [..., *event]
         log_rate = distributions.bent(raw_rate, 15.0)
-        return tfd.Independent(tfd.Poisson(log_rate=log_rate), len(self.event_shape))
+        return distributions.Independent(distributions.Poisson(log_rate=log_rate), len(self.event_shape))
 
     def raw(self, mean):
         return (distributions.unbent(self.log_mean(mean), 15.0),)
