@@ -9,9 +9,8 @@ import scipy.stats
 import tensorflow as tf
 
 from tests import members
-from tests.models import small_images, small_vae
-from tests.test_members import batch_for, built, features
-from tfvae import distributions, priors, random
+from tests.test_members import built, features
+from tfvae import distributions, random
 
 ROWS, SPLIT = 6, 4  # of a batch, and of it on the first replica
 CONDITIONALS = {

@@ -13,7 +13,7 @@ from tfvae.distributions.families import (
     PowerSpherical,
     SphericalUniform,
 )
-from tfvae.distributions.protocols import Conditional, Prior, as_shape, bent, bounded_exp, over_rows, unbent
+from tfvae.distributions.protocols import Conditional, Prior, as_shape, as_sizes, bent, bounded_exp, over_rows, unbent
 from tfvae.distributions.scalars import (
     Bernoulli,
     Categorical,
@@ -44,6 +44,7 @@ __all__ = [
     "Prior",
     "SphericalUniform",
     "as_shape",
+    "as_sizes",
     "bent",
     "bounded_exp",
     "open_uniform",

@@ -21,6 +21,8 @@ class Categorical(distributions.Conditional):
         classes: how many, at least 2.
     """
 
+    discrete = True
+
     def __init__(self, event_shape, classes: int, **kwargs):
         super().__init__(event_shape, **kwargs)
         if classes < 2:
@@ -34,6 +36,10 @@ class Categorical(distributions.Conditional):
     @property
     def domain(self):
         return f"whole numbers from 0 to {self.classes - 1}, as floats"
+
+    @property
+    def bounds(self):
+        return 0.0, self.classes - 1.0
 
     def distribution(self, logits):  # [..., *event, classes]
         return distributions.Independent(
@@ -57,6 +63,8 @@ class _Counts(distributions.Conditional):
     """For x of whole numbers from 0, as floats."""
 
     domain = "whole numbers from 0, as floats"
+    bounds = (0.0, None)
+    discrete = True
 
     def support(self, x):
         return (x >= 0) & (x == tf.floor(x)) & tf.math.is_finite(x)

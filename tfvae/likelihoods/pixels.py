@@ -24,6 +24,8 @@ class Bernoulli(distributions.Conditional):
     """
 
     domain = "0 and 1 (grey pixels become so through preprocessing.Binarize)"
+    bounds = (0.0, 1.0)
+    discrete = True
 
     def distribution(self, logits):  # [..., *event]
         return distributions.Bernoulli(logits, len(self.event_shape))
@@ -48,6 +50,7 @@ class ContinuousBernoulli(distributions.Conditional):
     """
 
     domain = "numbers in [0, 1] (pixels become so through preprocessing.Rescale)"
+    bounds = (0.0, 1.0)
 
     def distribution(self, raw_logits):  # [..., *event]
         logits = distributions.bent(raw_logits, 15.0)  # beyond, the density is infinite in float32
@@ -125,6 +128,8 @@ class _Levels(distributions.Conditional):
     """
 
     SCALE = 0.1  # where it starts
+    bounds = (0.0, 1.0)
+    discrete = True
 
     def __init__(self, event_shape, levels: int = 256, **kwargs):
         super().__init__(event_shape, **kwargs)
