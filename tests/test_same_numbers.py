@@ -9,6 +9,7 @@ import scipy.stats
 import tensorflow as tf
 
 from tests import members
+from tests.models import small_images, small_vae
 from tests.test_members import built, features
 from tfvae import distributions, random
 
@@ -129,3 +130,18 @@ def test_poisson_quantiles_are_exact_below_a_thousand():
     np.testing.assert_array_equal(found, scipy.stats.poisson.ppf(levels, rates.astype(np.float32)))
     many = distributions.Poisson(1e4 * np.ones(64, np.float32)).quantile(levels[:, 0].astype(np.float32))
     assert np.abs(many - scipy.stats.poisson.ppf(levels[:, 0], 1e4)).max() <= 1
+
+
+PRIORS = ("VampPrior", "RealNVP", "MixtureOfNormals")
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("objective", members.OBJECTIVES)
+def test_every_objective_trains_with_every_kind_of_prior(objective, prior):
+    vae = small_vae(prior=members.PRIORS[prior](), objective=members.OBJECTIVES[objective]())
+    images = tf.constant(small_images(6))
+    terms, gradients = vae.gradients(images, seed_at(0), len(images))
+    assert all(np.isfinite(term).all() for term in terms)
+    given = [gradient for gradient in gradients if gradient is not None]
+    assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in given)
+    assert len(given) > 4

@@ -74,7 +74,8 @@ def _inputs(network):
 def unpacked(batch):
     """What `fit` and its like hand to a step -> (the data as loaded, the weights of its examples `[B]`, or None)."""
     x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
-    alone = y is None or tuple(y.shape)[1:] == (0,)  # beside weights, no condition is one of no numbers
+    # beside weights no y is, of a generator, an `Optional` of nothing, and of arrays a condition of no numbers
+    alone = y is None or isinstance(y, tf.experimental.Optional) or tuple(y.shape)[1:] == (0,)
     return x if alone else (x, y), None if weights is None else tf.reshape(tf.cast(weights, tf.float32), [-1])
 
 
