@@ -132,6 +132,13 @@ def test_poisson_quantiles_are_exact_below_a_thousand():
     assert np.abs(many - scipy.stats.poisson.ppf(levels[:, 0], 1e4)).max() <= 1
 
 
+@pytest.mark.parametrize("name", members.LIKELIHOODS)
+def test_a_part_of_a_batch_can_be_taken(name):
+    p = built(members.LIKELIHOODS[name])(features())
+    x = p.sample(seed=seed_at(0))
+    np.testing.assert_allclose(p[1:3].log_prob(x[1:3]), p.log_prob(x)[1:3], rtol=1e-5)
+
+
 PRIORS = ("VampPrior", "RealNVP", "MixtureOfNormals")
 
 

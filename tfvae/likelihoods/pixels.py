@@ -28,7 +28,8 @@ class Bernoulli(distributions.Conditional):
     discrete = True
 
     def distribution(self, logits):  # [..., *event]
-        return distributions.Bernoulli(logits, len(self.event_shape))
+        pixels = distributions.Bernoulli(logits=logits, dtype=tf.float32)
+        return distributions.Independent(pixels, len(self.event_shape))
 
     def support(self, x):
         return (x == 0) | (x == 1)
