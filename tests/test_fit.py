@@ -85,7 +85,6 @@ def test_the_bar_never_shows_more_steps_than_there_are(capsys, asked):
     assert counts[-1] == (7, 7) and all(done <= of == 7 for done, of in counts)
 
 
-@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_the_bar_of_data_of_unknown_length_counts_what_came(capsys):
     data = dataset(small_images(35), 5).filter(lambda batch: True)
     small_vae().fit(data, verbose=1)

@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import math
 import numbers
+import warnings
 
 import keras
 import numpy as np
@@ -57,7 +58,11 @@ def prepared(vae, method, args, kwargs):
         call["callbacks"] = [*_callbacks(call), Progress()]
     vae.steps_per_execution = fused
     try:
-        yield call
+        with warnings.catch_warnings():
+            if not any(call.get(name) for name in ("steps_per_epoch", "validation_steps", "steps")):
+                # Keras says so at the end of all data whose length it does not know: nobody asked for more
+                warnings.filterwarnings("ignore", "Your input ran out of data")
+            yield call
     finally:
         vae.steps_per_execution = asked
 
