@@ -46,14 +46,19 @@ class Mixture(Drawn, tfp.distributions.MixtureSameFamily):
     """TFP's mixture; its samples follow the rules of `tfvae.random`, and only what they are of is drawn.
 
     Args:
-        weights: distribution over the K components, batch `[]`.
-        components: distribution, batch `[K]`, event `[n]`.
+        mixture_distribution: over the K components, batch `[]`.
+        components_distribution: batch `[K]`, event `[n]`.
         chosen: function, indices of components int32 `[N]` -> their distribution, batch `[N]`.
     """
 
-    def __init__(self, weights, components, chosen):
-        super().__init__(weights, components)
-        self.chosen = chosen
+    def __init__(self, mixture_distribution, components_distribution, chosen):
+        parameters = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(mixture_distribution, components_distribution)
+        self._parameters, self.chosen = parameters, chosen
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return super()._parameter_properties(dtype, num_classes)  # TFP warns of classes that do not say so
 
     def _drawn(self, sample_shape, seed):
         rows = tf.reduce_prod(sample_shape[-1:])  # 1 of the shape []
@@ -82,11 +87,17 @@ class MixtureOfNormals(Mixture):
     scales are small.
     """
 
-    def __init__(self, weights, normals):
+    def __init__(self, mixture_distribution, components_distribution):
         def chosen(indices):
-            return MultivariateNormalDiag(*(tf.gather(t, indices) for t in (normals.mean(), normals.stddev())))
+            parts = components_distribution.mean(), components_distribution.stddev()
+            return MultivariateNormalDiag(*(tf.gather(part, indices) for part in parts))
 
-        super().__init__(weights, normals, chosen)
+        super().__init__(mixture_distribution, components_distribution, chosen)
+        self._parameters.pop("chosen")
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return super()._parameter_properties(dtype, num_classes)
 
     def _log_prob(self, z):
         flat = tf.cast(tf.reshape(z, [-1, z.shape[-1]]), tf.float64)  # [B, n]
