@@ -163,7 +163,6 @@ def test_labels_help_digits():
             r"\(7, 3\), but the VAE takes \[B, 4\]",
         ),
         (lambda: conditional().fit(pairs(labels=np.full((20, K), np.nan, np.float32))), "not finite"),
-        (lambda: conditional().fit(small_images(), LABELS, sample_weight=np.ones(20), verbose=0), "sample weights"),
         (lambda: conditional().fit(pairs(labels=LABELS + 1), verbose=0), "below 4"),
         (lambda: conditional().decode(np.zeros((1, 3), np.float32)), "conditions of size 4, but decode was given none"),
         (lambda: small_vae().decode(np.zeros((1, 3), np.float32), np.eye(1, K)), "takes no conditions, .* given some"),

@@ -195,9 +195,13 @@ def test_bernoulli_is_tfps(event):
     rng = np.random.default_rng(0)
     logits = tf.constant(rng.normal(size=(3, 4, *event)) * 10 ** rng.uniform(-3, 2.5, size=(3, 4, *event)), tf.float32)
     x = tf.constant(rng.integers(0, 2, (4, *event)), tf.float32)
-    ours = distributions.Bernoulli(logits, len(event))
+
+    def made(logits):
+        return distributions.Independent(distributions.Bernoulli(logits=logits, dtype=tf.float32), len(event))
+
+    ours = made(logits)
     theirs = tfd.Independent(tfd.Bernoulli(logits=tf.cast(logits, tf.float64), dtype=tf.float64), len(event))
-    value, gradient = tfp.math.value_and_gradient(lambda v: distributions.Bernoulli(v, len(event)).log_prob(x), logits)
+    value, gradient = tfp.math.value_and_gradient(lambda v: made(v).log_prob(x), logits)
     np.testing.assert_allclose(value, theirs.log_prob(tf.cast(x, tf.float64)), rtol=1e-6, atol=1e-5)
     np.testing.assert_allclose(gradient, x - tf.sigmoid(logits), atol=1e-6)
     assert ours.batch_shape == (3, 4) and ours.event_shape == event

@@ -64,17 +64,21 @@ def test_metrics_weigh_an_uneven_last_batch_by_its_size():
     assert uneven["kl"] == pytest.approx(whole["kl"], rel=1e-5)  # the KL is exact, the rest has noise
 
 
-def test_regularisers_are_in_the_gradient_not_in_the_elbo():
+def test_regularisers_are_in_gradient_and_loss_not_in_the_elbo():
     def fitted(regulariser):
         keras.utils.set_random_seed(0)
         dense = keras.layers.Dense(16, kernel_regularizer=regulariser)
         encoder = keras.Sequential([keras.Input(members.IMAGE), keras.layers.Flatten(), dense])
         vae = small_vae(keras.optimizers.SGD(0.1), encoder=encoder)
-        return vae, vae.fit(small_images(10), epochs=1, verbose=0).history["loss"]
+        added = float(tf.add_n([0.0, *vae.losses]))  # to what is minimised in the only step
+        return vae, added, vae.fit(small_images(10), epochs=1, verbose=0).history
 
-    (plain, loss), (regular, same_loss) = fitted(None), fitted(keras.regularizers.L2(1.0))
-    assert loss == same_loss
+    (plain, nothing, logs), (regular, added, other) = fitted(None), fitted(keras.regularizers.L2(1.0))
+    assert nothing == 0 and added > 1
+    assert other["loss"][0] == pytest.approx(logs["loss"][0] + added, rel=1e-5) and other["elbo"] == logs["elbo"]
     assert np.linalg.norm(regular.encoder.weights[0]) < np.linalg.norm(plain.encoder.weights[0])
+    found = regular.evaluate(small_images(10), return_dict=True, verbose=0)
+    assert found["loss"] == pytest.approx(float(regular.losses[0]) - found["elbo"], rel=1e-5)
 
 
 @pytest.mark.slow

@@ -240,18 +240,22 @@ def test_free_bits_charges_a_batch_what_its_definition_says():
     assert charged == pytest.approx(np.maximum(0.5, it.units.mean(axis=0)).sum(), rel=1e-5)
 
 
-@pytest.mark.parametrize("objective", [objectives.FreeBits(), objectives.BetaTC(1.0)], ids=["FreeBits", "BetaTC"])
-def test_units_that_are_not_independent_are_refused(objective):
+def test_units_that_are_not_independent_are_refused():
     vae, x, _ = linear_gaussian()
     posterior = tfd.MultivariateNormalTriL(tf.zeros((30, 2)), tf.eye(2))
     with pytest.raises(ValueError, match=r"MultivariateNormalTriL.*DiagonalNormal.*StandardNormal"):
-        objective(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED)
-    mixture = priors.MixtureOfNormals(2).distribution()
-    if isinstance(objective, objectives.FreeBits):
-        with pytest.raises(ValueError, match="MultivariateNormalDiag and MixtureOfNormals"):
-            wrong_terms(objective, prior=mixture)
-    else:
-        assert np.isfinite(wrong_terms(objective, prior=mixture).loss).all()
+        objectives.BetaTC(1.0)(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED)
+    assert np.isfinite(wrong_terms(objectives.BetaTC(1.0), prior=priors.MixtureOfNormals(2).distribution()).loss).all()
+
+
+@pytest.mark.parametrize("share", [0.5, 2.0])
+def test_free_bits_of_a_prior_without_units_are_those_of_the_whole_kl(share):
+    prior = priors.MixtureOfNormals(2).distribution()
+    kl = wrong_terms(objectives.ELBO(), prior=prior).kl.numpy()
+    nats = share * kl.mean() / 2  # for each of two latents
+    found = wrong_terms(objectives.FreeBits(nats), prior=prior)
+    np.testing.assert_allclose(found.kl, kl, rtol=1e-5)
+    assert np.mean(found.loss + found.reconstruction) == pytest.approx(max(2 * nats, kl.mean()), rel=1e-4)
 
 
 def test_units_have_the_density_of_the_whole():

@@ -1,11 +1,27 @@
 """What fits a VAE: errors that name both sides, for its parts, its data, its conditions and its latents."""
 
+import math
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae import random
 
-__all__ = ["NotApplicable", "as_loaded", "conditions", "data", "event", "latent", "pair", "parts"]
+__all__ = [
+    "NotApplicable",
+    "adapted",
+    "as_loaded",
+    "bounds",
+    "conditions",
+    "data",
+    "event",
+    "latent",
+    "pair",
+    "parts",
+    "unpacked",
+    "weights",
+]
 
 EXAMPLES = 1024  # of an array that are looked at
 
@@ -33,18 +49,53 @@ def parts(vae):
             raise ValueError(f"the {name} shape {tuple(shape)}, but the {other} shape {tuple(expected)}")
 
 
+def bounds(vae):
+    """(low, high) between which x lies, as far as preprocessor and likelihood say; None where neither does."""
+    of_parts = [getattr(part, "bounds", (None, None)) for part in (vae.preprocessor, vae.likelihood)]
+    lows, highs = ([value for value in values if value is not None] for values in zip(*of_parts, strict=True))
+    return max(lows, default=None), min(highs, default=None)
+
+
+def adapted(vae):
+    """ValueError when a `Normalization` of the preprocessor was never adapted: it would leave all as it is."""
+    for layer in vae.preprocessor._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+            if not np.any(tf.convert_to_tensor(layer.adapt_mean)):
+                how = "call vae.adapt(data)" if layer is vae.preprocessor else "call its own adapt(data)"
+                raise ValueError(f"the preprocessor's Normalization was not adapted to the data: {how} first")
+
+
 def _inputs(network):
     """Shapes that a network takes, without batch: of its input, and of conditions, (0,) where it takes none."""
     shapes = network.input_shape if isinstance(network.input_shape, list) else [network.input_shape]
     return [tuple(shape[1:]) for shape in shapes] + [(0,)] * (2 - len(shapes))
 
 
+def unpacked(batch):
+    """What `fit` and its like hand to a step -> (the data as loaded, the weights of its examples `[B]`, or None)."""
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+    # beside weights no y is, of a generator, an `Optional` of nothing, and of arrays a condition of no numbers
+    alone = y is None or isinstance(y, tf.experimental.Optional) or tuple(y.shape)[1:] == (0,)
+    return x if alone else (x, y), None if weights is None else tf.reshape(tf.cast(weights, tf.float32), [-1])
+
+
 def as_loaded(batch):
     """What `fit` and its like hand to a step -> the data as loaded: x, or a pair (x, condition)."""
-    x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
-    if weights is not None:
-        raise ValueError("the data has more than pairs: sample weights are not used")
-    return x if y is None else (x, y)
+    return unpacked(batch)[0]
+
+
+def weights(values, rows):
+    """ValueError unless `values` are weights of `rows` examples."""
+    values = tf.convert_to_tensor(values)
+    if values.shape[0] != rows or math.prod(values.shape) != rows:
+        raise ValueError(
+            f"the sample weights have shape {tuple(values.shape)}, but there are {rows} examples: one number for each"
+        )
+    wrong = ~(tf.math.is_finite(tf.cast(values, tf.float64)) & (values >= 0))
+    if tf.reduce_any(wrong):
+        raise ValueError(
+            f"sample weights are finite and 0 or more, but one is {float(tf.boolean_mask(values, wrong)[0])}"
+        )
 
 
 def pair(vae, loaded):
@@ -54,6 +105,11 @@ def pair(vae, loaded):
         ValueError: when there are conditions and the VAE takes none, or the other way round.
     """
     paired = isinstance(loaded, (tuple, list)) and len(loaded) == 2
+    if isinstance(loaded, (tuple, list)) and len(loaded) == 3:
+        raise ValueError(
+            "the data has sample weights, which only fit and evaluate take: leave them out, for example with "
+            "data.map(lambda x, y, weight: x)"
+        )
     if paired and not vae.condition_size:
         raise ValueError(
             "the data has more than images: leave the rest out, for example with data.map(lambda image, label: image), "
@@ -107,7 +163,7 @@ def event(vae, x, loaded):
         )
 
 
-def data(vae, x, y=None):
+def data(vae, x, y=None, sample_weight=None):
     """The first batch of a data set, or examples of an array, as loaded; None of kinds that may be read but once.
 
     Raises:
@@ -117,11 +173,13 @@ def data(vae, x, y=None):
         first = next(iter(x.take(1)), None)
         if first is None:
             raise ValueError("the data set is empty")
-        first = as_loaded(first)
+        first, sample_weight = unpacked(first)
     elif hasattr(x, "shape"):
         first = x[:EXAMPLES] if y is None else (x[:EXAMPLES], y[:EXAMPLES])
     else:
         return None
+    if sample_weight is not None:
+        weights(sample_weight, len(x) if hasattr(x, "shape") else len(tf.nest.flatten(first)[0]))
     if vae.condition_size:
         conditions(vae, pair(vae, first)[1])
     loaded, condition = vae.split(first)

@@ -4,14 +4,15 @@ import keras
 import tensorflow as tf
 
 from tfvae import checks, execution, random, replicas
+from tfvae.data import untuned
 from tfvae.distributions import over_rows
 from tfvae.objectives import ELBO
 
 __all__ = ["VAE"]
 
 PARTS = ("preprocessor", "encoder", "posterior", "prior", "decoder", "likelihood", "objective")
+FORMAT = 1  # of saved VAEs: one more when what is saved comes to mean something else
 START_EXAMPLES = 1000  # that a prior may start from
-FORMAT = 1  # of saved models: what their parts and weights mean
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -72,9 +73,12 @@ class VAE(keras.Model):
         checks.parts(self)
         if "seed" not in self.preprocessor._call_context_args:
             self.preprocessor._register_call_context_args("seed")
+        if not self.preprocessor.built:  # now: what Keras builds while it traces a call may keep tensors of the trace
+            self.preprocessor.build((None, *likelihood.event_shape))
         for layer, network in ((posterior, encoder), (likelihood, decoder)):
             if not layer.built:
                 layer.build(network.output_shape)
+        prior.keep_within(*checks.bounds(self))
         example = tf.zeros((1, *likelihood.event_shape), self.data_dtype)
         self(
             (example, tf.zeros((1, condition_size))) if condition_size else example
@@ -128,7 +132,8 @@ class VAE(keras.Model):
 
     def infer(self, x, condition=None, training=False):
         """x `[B, *event]`, preprocessed, and conditions `[B, k]` -> q(z|x): batch `[B]`, event `[n]`."""
-        return self.posterior(self.encoder(x if condition is None else [x, condition], training=training))
+        features = self.encoder(x if condition is None else [x, condition], training=training)
+        return self.posterior(features, training=training)
 
     def encode(self, data, training=False):
         """Data as loaded `[B, ...]` -> q(z|x): batch `[B]`, event `[n]`."""
@@ -138,7 +143,7 @@ class VAE(keras.Model):
         """z `[..., n]`, and conditions whose batch broadcasts to z's -> p(x|z): batch `[...]`, event `[*event]`."""
         z, condition = checks.latent(self, z, condition)
         seen = z[..., : self.prior.decoder_shape[-1]]
-        return self.likelihood(over_rows(self.decoder, seen, condition, training=training))
+        return self.likelihood(over_rows(self.decoder, seen, condition, training=training), training=training)
 
     def given(self, data, training=False, seed=None):
         """Data as loaded -> what objectives measure: x `[B, *event]`, q(z|x), p(z), and decode, z -> p(x|z)."""
@@ -200,15 +205,23 @@ class VAE(keras.Model):
     def adapt(self, data):
         """Fits what follows from statistics of the training data: a preprocessor that has `adapt` (`Normalization` of
         Keras); the decoder's last bias, which starts where p(x|z) has the data's mean; and a prior that starts from
-        examples (`VampPrior`).
+        examples (`VampPrior`). Sample weights do not count here.
 
         Args:
-            data: `tf.data` of batches as loaded, `[B, ...]` each.
+            data: `tf.data` of batches as loaded, or an array, `[B, ...]` each.
+
+        Raises:
+            ValueError: when the preprocessor is made of layers of which one has to be adapted by itself.
         """
+        if not isinstance(data, tf.data.Dataset):
+            data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
         if hasattr(self.preprocessor, "adapt"):
             self.preprocessor.adapt(data.map(lambda *batch: self.split(checks.as_loaded(batch))[0]))
+            self._forget_programs()  # its statistics are constants of theirs
+        checks.adapted(self)
         total, count, examples = 0.0, 0, []
         for batch in data:
+            batch = checks.as_loaded(batch)
             seed = random.seed(self.seed, random.Stream.DATA, row=count)
             x, (_, condition) = self.preprocess(batch, training=True, seed=seed), self.split(batch)
             if count < START_EXAMPLES:
@@ -219,50 +232,69 @@ class VAE(keras.Model):
         x, condition = zip(*examples, strict=True)
         self.prior.start(tf.concat(x, axis=0), tf.concat(condition, axis=0) if self.condition_size else None)
 
+    def _forget_programs(self):
+        self.programs.clear()
+        self.train_function = self.test_function = self.predict_function = None
+
     def terms(self, data, seed, training=False):
-        """Data as loaded `[B, ...]` and a seed int32 `[2]` -> the objective's `Terms`, each `[B]`, nats."""
+        """Data as loaded `[B, ...]` and a seed int32 `[2]` -> the objective's `Terms`, each `[B]`, nats. The loss of
+        each example has what layers add to be minimised, such as regularisers of weights."""
         step = self.optimizer.iterations if self.compiled else 0
-        return self.objective(*self.given(data, training, random.fold(seed, 0)), step, random.fold(seed, 1))
+        found = self.objective(*self.given(data, training, random.fold(seed, 0)), step, random.fold(seed, 1))
+        penalties = [tf.cast(penalty, tf.float32) for penalty in self.losses]
+        return found._replace(loss=found.loss + tf.add_n(penalties)) if penalties else found
 
     def train_step(self, data):
-        """One step of the optimizer down the mean loss over the global batch."""
-        data = checks.as_loaded(data)
+        """One step of the optimizer down the mean loss over the global batch, weighted where the data has weights."""
+        data, weights = checks.unpacked(data)
         row, total = replicas.place_in_batch(tf.shape(self.split(data)[0])[0])
+        if weights is not None:
+            total = replicas.summed(tf.reduce_sum(weights))
 
         def seed(first):
             return random.seed(self.seed, random.Stream.TRAINING, self.optimizer.iterations, row + first)
 
-        terms, gradients = execution.gradients(self, data, seed, total)
+        terms, gradients = execution.gradients(self, data, seed, total, weights)
         replicas.take_sums(self.optimizer)
         self.optimizer.apply(replicas.total(gradients, self.trainable_weights), self.trainable_weights)
-        return self.track(terms)
+        return self.track(terms, weights)
 
-    def gradients(self, data, seed, total):
-        """Data as loaded, a seed, and the number of examples in the global batch -> the objective's `Terms` of these
-        data, and their part of the gradients of the global batch's mean loss."""
+    def gradients(self, data, seed, total, weights=None):
+        """Data as loaded, a seed, the number of examples in the global batch or the sum of their weights, and those of
+        these data `[B]` -> the objective's `Terms` of these data, and their part of the gradients of the global batch's
+        mean loss."""
+        self._seed_layers(seed)
         with tf.GradientTape() as tape:
             terms = self.terms(data, seed, training=True)
-            loss = tf.reduce_sum(terms.loss) / tf.cast(total, tf.float32)
-            share = tf.cast(tf.shape(terms.loss)[0] / total, tf.float32)  # of the batch
-            loss += share * tf.add_n([0.0, *self.losses])
+            if weights is None:
+                loss = tf.reduce_sum(terms.loss) / tf.cast(total, tf.float32)
+            else:
+                loss = tf.math.divide_no_nan(tf.reduce_sum(weights * terms.loss), total)
             loss = self.optimizer.scale_loss(loss)  # for mixed precision
         return terms, tape.gradient(loss, self.trainable_weights)
 
+    def _seed_layers(self, seed):
+        """Lets the noise of Keras' own layers, such as `Dropout`, follow from the step's seed too: no file says where
+        their generators stand."""
+        generators = [generator for layer in self._flatten_layers() for generator in layer._seed_generators]
+        for i, generator in enumerate(generators):
+            generator.state.assign(tf.cast(random.fold(seed, 2 + i), generator.state.dtype))
+
     def test_step(self, data):
         """The terms of one batch; the noise follows from the number of the batch, so it repeats from pass to pass."""
-        data = checks.as_loaded(data)
+        data, weights = checks.unpacked(data)
         row, _ = replicas.place_in_batch(tf.shape(self.split(data)[0])[0])
         seed = random.seed(self.seed, random.Stream.EVALUATION, tf.cast(self.batches.result(), tf.int32), row)
         self.batches.update_state(1.0)
-        return self.track(self.terms(data, seed))
+        return self.track(self.terms(data, seed), weights)
 
     def predict_step(self, data):
         return self(checks.as_loaded(data))
 
-    def track(self, terms):
-        """Adds the terms of a batch to the metrics; gives their values so far."""
+    def track(self, terms, weights=None):
+        """Adds the terms of a batch, weighted or not, to the metrics; gives their means so far."""
         for tracker in self.trackers:
-            tracker.update_state(getattr(terms, tracker.name))
+            tracker.update_state(getattr(terms, tracker.name), weights)
         return self.get_metrics_result()
 
     @property
@@ -273,6 +305,28 @@ class VAE(keras.Model):
         return {tracker.name: tracker.result() for tracker in self.trackers}
 
     # Keras
+
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **kwargs):
+        """As `keras.Model.compile`, but that the objective is the loss, and its terms are the metrics.
+
+        Raises:
+            ValueError: when a loss or metrics are given, or `steps_per_execution` is below 1.
+        """
+        own = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        for name, value in own.items():
+            if value:
+                raise ValueError(
+                    f"compile({name}=...): leave it out, the loss is the VAE's objective, VAE(objective=...), and the "
+                    "metrics are loss, elbo, reconstruction and kl"
+                )
+        if kwargs.get("steps_per_execution", 1) < 1:
+            raise ValueError(f"steps_per_execution must be 1 or more, not {kwargs['steps_per_execution']}")
+        super().compile(optimizer, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compiles as a saved model was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self._build_optimizer()
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains, as `keras.Model.fit` does, after a look at the first batch of `x` and of `validation_data`. Arrays of
@@ -286,6 +340,7 @@ class VAE(keras.Model):
             ValueError: when shape, type or values of the data do not fit preprocessor and likelihood; it names both.
                 When a callback monitors, in mode "auto", what is none of the four values.
         """
+        self._assert_compile_called("fit")
         self._build_optimizer()  # else the first step would make variables, and be traced twice
         with execution.prepared(self, super().fit, (x, y, *args), kwargs) as arguments:
             return super().fit(**arguments)
@@ -294,6 +349,7 @@ class VAE(keras.Model):
         """Mean loss, elbo, reconstruction and kl, as `keras.Model.evaluate`; looks at the first batch as `fit` does."""
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` has prepared it
             return super().evaluate(x, y, *args, **kwargs)
+        self._assert_compile_called("evaluate")
         with execution.prepared(self, super().evaluate, (x, y, *args), kwargs) as arguments:
             return super().evaluate(**arguments)
 
@@ -356,17 +412,17 @@ class VAE(keras.Model):
 
     def get_config(self):
         parts = {part: keras.saving.serialize_keras_object(getattr(self, part)) for part in PARTS}
-        numbers = {"seed": self.seed, "condition_size": self.condition_size, "format": FORMAT}
-        return super().get_config() | parts | numbers
+        own = {"format": FORMAT, "seed": self.seed, "condition_size": self.condition_size}
+        return super().get_config() | parts | own
 
     @classmethod
     def from_config(cls, config):
-        numbers = dict(config)
-        found = numbers.pop("format", 0)
+        config = dict(config)
+        found = config.pop("format", 0)  # the first had none
         if found != FORMAT:
             raise ValueError(
-                f"the model is of format {found}, and this tfvae reads {FORMAT}, in which its weights may mean "
-                "something else: load it by the version that saved it, or train it anew"
+                f"the saved VAE has format {found}, and this tfvae reads format {FORMAT}: load it with the tfvae that "
+                "saved it, or train it anew"
             )
         parts = {part: keras.saving.deserialize_keras_object(config[part]) for part in PARTS}
-        return cls(**(numbers | parts))
+        return cls(**(config | parts))

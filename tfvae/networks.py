@@ -11,7 +11,7 @@ import math
 import keras
 from keras import layers
 
-from tfvae.distributions import as_shape
+from tfvae.distributions import as_shape, as_sizes
 
 __all__ = ["conv", "gated_mlp", "mlp", "resnet"]
 
@@ -26,12 +26,12 @@ def mlp(
 
     Args:
         input_shape: shape of an example or of a latent, an integer or a tuple.
-        units: width of each layer.
+        units: width of each layer; without any the input is the features, and what comes of them is affine.
         activation: Keras' name of the activation.
         condition_size: numbers k of the condition `[B, k]`, a second input; 0 for none.
     """
     inputs, h = _inputs(input_shape, condition_size)
-    return keras.Model(inputs, _dense(h, as_shape(units), activation))
+    return keras.Model(inputs, _dense(h, as_sizes(units), activation))
 
 
 def gated_mlp(
@@ -51,7 +51,7 @@ def gated_mlp(
         condition_size: numbers k of the condition `[B, k]`, a second input; 0 for none.
     """
     inputs, h = _inputs(input_shape, condition_size)
-    for width in as_shape(units):
+    for width in as_sizes(units):
         h = layers.Multiply()([layers.Dense(width, activation)(h), layers.Dense(width, "sigmoid")(h)])
     return keras.Model(inputs, h)
 

@@ -236,7 +236,7 @@ class Hierarchical(distributions.Conditional):
     def __init__(self, event_shape: list[int], units: list[int] = (64, 64), activation: str = "tanh", **kwargs):
         self.layer_sizes = distributions.as_shape(event_shape)
         super().__init__(sum(self.layer_sizes), **kwargs)
-        self.units, self.activation = distributions.as_shape(units), activation
+        self.units, self.activation = distributions.as_sizes(units), activation
         self.normals = [DiagonalNormal(size) for size in self.layer_sizes]
         self.networks = [networks.mlp(size, self.units, activation) for size in self.layer_sizes[:-1]]
 

@@ -18,6 +18,7 @@ class _Pixels(keras.layers.Layer):
     """Takes uint8 pixels 0..255 or floats in [0, 1]."""
 
     data_dtype = "uint8"  # what an exported model takes
+    bounds = (0.0, 1.0)  # of x
     domain = "uint8 pixels or floats in [0, 1]"
 
     def __init__(self, **kwargs):
@@ -76,6 +77,10 @@ class Rescale(_Pixels):
         if not low < high:
             raise ValueError(f"Rescale needs low < high, not low={low}, high={high}")
         self.low, self.high = low, high
+
+    @property
+    def bounds(self):
+        return self.low, self.high
 
     def call(self, data):
         return self.low + (self.high - self.low) * self.unit(data)

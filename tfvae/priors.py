@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
-from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, flows, networks
 from tfvae.posteriors import DiagonalNormal
@@ -63,7 +62,7 @@ class MixtureOfNormals(distributions.Prior):
 
     def distribution(self, condition=None, infer=None):
         normals = distributions.MultivariateNormalDiag(self.loc.value, distributions.bounded_exp(self.raw_scale.value))
-        return distributions.MixtureOfNormals(tfd.Categorical(logits=self.logits.value), normals)
+        return normals.mixed(distributions.Categorical(logits=self.logits.value))
 
     def get_config(self):
         return super().get_config() | {"components": self.components}
@@ -73,15 +72,16 @@ class MixtureOfNormals(distributions.Prior):
 class VampPrior(distributions.Prior):
     """p(z) = sum_k w_k q(z|u_k): a mixture of the posteriors of learned pseudo-inputs u_k; `tfd.MixtureSameFamily`.
 
-    `VAE.adapt` starts them at examples of the data; else they start at draws near the middle of [low, high]. In a
-    conditional VAE each has a learned condition of its own. There is no closed KL to it.
+    `VAE.adapt` starts them at examples of the data; else they start at draws near the middle of [low, high], or near
+    0.5. In a conditional VAE each has a learned condition of its own. There is no closed KL to it.
     Tomczak and Welling 2018, "VAE with a VampPrior", arXiv:1705.07120.
 
     Args:
         event_shape: the latent size n.
         output_shape: shape of x.
         components: how many pseudo-inputs, at least 1.
-        low, high: bounds that pseudo-inputs are clipped to: those of x; None for none.
+        low, high: bounds that pseudo-inputs are clipped to; None for those of x, if it has any, as preprocessor and
+            likelihood of the VAE say.
         condition_size: k, of the conditions of a conditional VAE; 0 without.
     """
 
@@ -90,8 +90,8 @@ class VampPrior(distributions.Prior):
         event_shape,
         output_shape: list[int],
         components: int = 100,
-        low: float | None = 0.0,
-        high: float | None = 1.0,
+        low: float | None = None,
+        high: float | None = None,
         condition_size: int = 0,
         **kwargs,
     ):
@@ -102,11 +102,10 @@ class VampPrior(distributions.Prior):
             raise ValueError(f"VampPrior needs low < high, not low={low}, high={high}")
         self.x_shape, self.components = distributions.as_shape(output_shape), components
         self.low, self.high, self.condition_size = low, high, condition_size
-        bounded = low is not None and high is not None
-        middle, spread = (0.5 * (low + high), 0.05 * (high - low)) if bounded else (0.0, 1.0)
-        start = keras.initializers.RandomNormal(middle, spread)
         self.logits = self.add_weight(shape=(components,), initializer="zeros", name="logits")
+        start = keras.initializers.RandomNormal(0.5, 0.05)
         self.inputs = self.add_weight(shape=(components, *self.x_shape), initializer=start, name="inputs")
+        self.keep_within(low, high)
         self.conditions = None
         if condition_size:
             shape = (components, condition_size)
@@ -115,16 +114,30 @@ class VampPrior(distributions.Prior):
     def distribution(self, condition=None, infer=None):
         if infer is None:
             raise ValueError("a VampPrior is made of posteriors: call distribution with infer, the VAE's function")
-        x = self.inputs.value
-        if self.low is not None:
-            x = tf.maximum(x, self.low)
-        if self.high is not None:
-            x = tf.minimum(x, self.high)
+        x, (low, high) = self.inputs.value, self.bounds
+        if low is not None:
+            x = tf.maximum(x, low)
+        if high is not None:
+            x = tf.minimum(x, high)
         conditions = None if self.conditions is None else self.conditions.value
-        components = infer(x, conditions)
-        normal = isinstance(components, distributions.MultivariateNormalDiag)
-        mixture = distributions.MixtureOfNormals if normal else tfd.MixtureSameFamily
-        return mixture(tfd.Categorical(logits=self.logits.value), components)
+        components, weights = infer(x, conditions), distributions.Categorical(logits=self.logits.value)
+        if hasattr(components, "mixed"):
+            return components.mixed(weights)
+
+        def chosen(indices):
+            return infer(*(None if part is None else tf.gather(part, indices) for part in (x, conditions)))
+
+        return distributions.Mixture(weights, components, chosen)
+
+    def keep_within(self, low, high):
+        self.bounds = low, high = [
+            own if own is not None else of_x for own, of_x in ((self.low, low), (self.high, high))
+        ]
+        if low is None or high is None:
+            return
+        inputs = tf.convert_to_tensor(self.inputs)
+        if tf.reduce_any((inputs < low) | (inputs > high)):  # where they would be clipped, and learn nothing
+            self.inputs.assign(0.5 * (low + high) + (high - low) * (inputs - 0.5))
 
     def start(self, x, condition=None):
         rows = tf.range(self.components) % tf.shape(x)[0]  # repeated where there are fewer examples
@@ -260,7 +273,7 @@ class ConditionalNormal(distributions.Prior):
         super().__init__(event_shape, **kwargs)
         if condition_size < 1:
             raise ValueError("ConditionalNormal is for conditional VAEs: load the data with a condition")
-        self.condition_size, self.units, self.activation = condition_size, distributions.as_shape(units), activation
+        self.condition_size, self.units, self.activation = condition_size, distributions.as_sizes(units), activation
         self.network = networks.mlp(condition_size, self.units, activation)
         self.normal = DiagonalNormal(self.event_shape)
         self.normal.build(self.network.output_shape)
@@ -291,7 +304,7 @@ class Hierarchical(distributions.Prior):
     def __init__(self, event_shape: list[int], units: list[int] = (64, 64), activation: str = "tanh", **kwargs):
         self.layer_sizes = distributions.as_shape(event_shape)
         super().__init__(sum(self.layer_sizes), **kwargs)
-        self.units, self.activation = distributions.as_shape(units), activation
+        self.units, self.activation = distributions.as_sizes(units), activation
         downwards = self.layer_sizes[::-1]
         self.networks = [networks.mlp(size, self.units, activation) for size in downwards[:-1]]
         self.normals = [DiagonalNormal(size) for size in downwards[1:]]

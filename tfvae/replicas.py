@@ -6,7 +6,17 @@ import tensorflow as tf
 
 from tfvae.data import untuned
 
-__all__ = ["distribute", "gather", "over_replicas", "place_in_batch", "placed", "several", "take_sums", "total"]
+__all__ = [
+    "distribute",
+    "gather",
+    "over_replicas",
+    "place_in_batch",
+    "placed",
+    "several",
+    "summed",
+    "take_sums",
+    "total",
+]
 
 
 def several(strategy):
@@ -95,6 +105,12 @@ def place_in_batch(examples):
     mine = tf.one_hot(index, context.num_replicas_in_sync, dtype=tf.int32) * examples
     counts = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)  # examples of each replica
     return tf.reduce_sum(counts[:index]), tf.reduce_sum(counts)
+
+
+def summed(value):
+    """The sum of a value over the replicas."""
+    context = _context()
+    return value if context is None else context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def total(gradients, variables):

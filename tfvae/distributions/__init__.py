@@ -1,11 +1,11 @@
 """Distributions in Keras: the two protocols of layers that give them, and the families that TFP lacks."""
 
+from tfvae.distributions.drawn import Drawn, open_uniform
 from tfvae.distributions.families import (
     MOMENT_DRAWS,
     Ancestral,
-    Bernoulli,
-    Categorical,
     Flow,
+    Mixture,
     MixtureOfNormals,
     MultivariateNormalDiag,
     MultivariateNormalTriL,
@@ -13,7 +13,15 @@ from tfvae.distributions.families import (
     PowerSpherical,
     SphericalUniform,
 )
-from tfvae.distributions.protocols import Conditional, Prior, as_shape, bent, bounded_exp, over_rows, unbent
+from tfvae.distributions.protocols import Conditional, Prior, as_shape, as_sizes, bent, bounded_exp, over_rows, unbent
+from tfvae.distributions.scalars import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    MixtureOfScalars,
+    NegativeBinomial,
+    Poisson,
+)
 
 __all__ = [
     "MOMENT_DRAWS",
@@ -21,17 +29,25 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Conditional",
+    "Drawn",
     "Flow",
+    "Independent",
+    "Mixture",
     "MixtureOfNormals",
+    "MixtureOfScalars",
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
+    "NegativeBinomial",
     "Point",
+    "Poisson",
     "PowerSpherical",
     "Prior",
     "SphericalUniform",
     "as_shape",
+    "as_sizes",
     "bent",
     "bounded_exp",
+    "open_uniform",
     "over_rows",
     "unbent",
 ]

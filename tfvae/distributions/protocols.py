@@ -9,7 +9,7 @@ import math
 import keras
 import tensorflow as tf
 
-__all__ = ["Conditional", "Prior", "as_shape", "bent", "bounded_exp", "over_rows", "unbent"]
+__all__ = ["Conditional", "Prior", "as_shape", "as_sizes", "bent", "bounded_exp", "over_rows", "unbent"]
 
 
 def as_shape(shape):
@@ -18,6 +18,11 @@ def as_shape(shape):
     if not sizes or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):
         raise ValueError(f"a shape is one or more positive integers, not {shape!r}")
     return sizes
+
+
+def as_sizes(sizes):
+    """A sequence of sizes, or none, of layers -> tuple; ValueError unless all are positive integers."""
+    return as_shape(sizes) if isinstance(sizes, int) or len(sizes) else ()
 
 
 def bent(raw, bound):
@@ -54,9 +59,9 @@ class Conditional(keras.layers.Layer):
 
     A subclass says how many numbers each scalar of the event takes, in `parameters`, and makes the distribution of as
     many tensors `[..., *event_shape]`, in `distribution`. Where that is not the shape of its parameters, it says which
-    they have, in `shapes`. A likelihood also says which values it models (`support`, and `domain` in words), and which
-    raw parameters put its mean where (`raw`), for `start`. A posterior says which point stands for an example
-    (`center`).
+    they have, in `shapes`. A likelihood also says which values it models (`support`, `domain` in words, and `bounds`),
+    whether these are counted, so that it gives them probabilities and no densities (`discrete`), and which raw
+    parameters put its mean where (`raw`), for `start`. A posterior says which point stands for an example (`center`).
 
     Args:
         event_shape: shape of what is modelled, an integer or a tuple.
@@ -67,6 +72,8 @@ class Conditional(keras.layers.Layer):
 
     parameters = 1
     domain = "finite numbers"
+    bounds = (None, None)  # lowest and highest value of x, None where there is none
+    discrete = False
 
     def __init__(self, event_shape, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -136,8 +143,8 @@ class Prior(keras.layers.Layer):
     """Abstract layer: -> p(z), a `tfd.Distribution` with event shape `event_shape` and batch shape `[]`.
 
     A subclass defines `distribution`; weights, if any, are made in its `__init__` with `add_weight`. It may say too how
-    the latent space is walked through (`between`), how much of a latent the decoder sees (`decoder_shape`), and how it
-    starts from data (`start`).
+    the latent space is walked through (`between`), how much of a latent the decoder sees (`decoder_shape`), how it
+    starts from data (`start`), and, where it holds examples x, that these stay among the possible (`keep_within`).
 
     Args:
         event_shape: the latent size, an integer or a tuple of one.
@@ -165,6 +172,9 @@ class Prior(keras.layers.Layer):
     def between(self, start, end, weight):
         """The point at `weight`, 0 to 1, of the path from latent `start` to `end` `[..., n]`: a straight line."""
         return (1 - weight) * start + weight * end
+
+    def keep_within(self, low, high):
+        """Takes notice of the lowest and the highest number that x may have, None where there is none; the VAE says."""
 
     def start(self, x, condition=None):
         """Sets weights from examples x `[N, *x's shape]` (and conditions `[N, k]`), where that helps; else nothing."""

@@ -52,6 +52,8 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
     progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     results, index = [], 0
     for batch in data:
+        if not results:
+            vae.split(batch)  # its errors, before they come from within a program
         seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
         results.append(run(batch, seeds).numpy())
         index += results[-1].shape[1]

@@ -36,7 +36,10 @@ class Importance(NamedTuple):
 
 
 def bits_per_dimension(nats, event_shape):
-    """-nats / (log 2 * number of dimensions): the unit of papers on discrete pixels, smaller is better."""
+    """-nats / (log 2 * number of dimensions): the unit of papers on discrete pixels, smaller is better.
+
+    Of likelihoods that are `discrete`: the log of a density depends on the unit in which x is measured.
+    """
     return -nats / (math.log(2.0) * math.prod(event_shape))
 
 

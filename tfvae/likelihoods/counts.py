@@ -2,7 +2,6 @@
 
 import keras
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions
 
@@ -22,6 +21,8 @@ class Categorical(distributions.Conditional):
         classes: how many, at least 2.
     """
 
+    discrete = True
+
     def __init__(self, event_shape, classes: int, **kwargs):
         super().__init__(event_shape, **kwargs)
         if classes < 2:
@@ -36,8 +37,14 @@ class Categorical(distributions.Conditional):
     def domain(self):
         return f"whole numbers from 0 to {self.classes - 1}, as floats"
 
+    @property
+    def bounds(self):
+        return 0.0, self.classes - 1.0
+
     def distribution(self, logits):  # [..., *event, classes]
-        return tfd.Independent(distributions.Categorical(logits=logits, dtype=tf.float32), len(self.event_shape))
+        return distributions.Independent(
+            distributions.Categorical(logits=logits, dtype=tf.float32), len(self.event_shape)
+        )
 
     def support(self, x):
         return (x >= 0) & (x < self.classes) & (x == tf.floor(x))
@@ -56,6 +63,8 @@ class _Counts(distributions.Conditional):
     """For x of whole numbers from 0, as floats."""
 
     domain = "whole numbers from 0, as floats"
+    bounds = (0.0, None)
+    discrete = True
 
     def support(self, x):
         return (x >= 0) & (x == tf.floor(x)) & tf.math.is_finite(x)
@@ -80,10 +89,10 @@ class NegativeBinomial(_Counts):
     parameters = 2
 
     def distribution(self, raw_count, raw_logits):  # [..., *event] each
-        counts = tfd.NegativeBinomial(
+        counts = distributions.NegativeBinomial(
             total_count=distributions.bounded_exp(raw_count), logits=distributions.bent(raw_logits, 15.0)
         )
-        return tfd.Independent(counts, len(self.event_shape))
+        return distributions.Independent(counts, len(self.event_shape))
 
     def raw(self, mean):
         return tf.zeros_like(mean), distributions.unbent(self.log_mean(mean), 15.0)
@@ -99,7 +108,7 @@ class Poisson(_Counts):
 
     def distribution(self, raw_rate):  # [..., *event]
         log_rate = distributions.bent(raw_rate, 15.0)
-        return tfd.Independent(tfd.Poisson(log_rate=log_rate), len(self.event_shape))
+        return distributions.Independent(distributions.Poisson(log_rate=log_rate), len(self.event_shape))
 
     def raw(self, mean):
         return (distributions.unbent(self.log_mean(mean), 15.0),)

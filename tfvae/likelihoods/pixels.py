@@ -24,9 +24,12 @@ class Bernoulli(distributions.Conditional):
     """
 
     domain = "0 and 1 (grey pixels become so through preprocessing.Binarize)"
+    bounds = (0.0, 1.0)
+    discrete = True
 
     def distribution(self, logits):  # [..., *event]
-        return distributions.Bernoulli(logits, len(self.event_shape))
+        pixels = distributions.Bernoulli(logits=logits, dtype=tf.float32)
+        return distributions.Independent(pixels, len(self.event_shape))
 
     def support(self, x):
         return (x == 0) | (x == 1)
@@ -48,16 +51,17 @@ class ContinuousBernoulli(distributions.Conditional):
     """
 
     domain = "numbers in [0, 1] (pixels become so through preprocessing.Rescale)"
+    bounds = (0.0, 1.0)
 
     def distribution(self, raw_logits):  # [..., *event]
         logits = distributions.bent(raw_logits, 15.0)  # beyond, the density is infinite in float32
-        return tfd.Independent(tfd.ContinuousBernoulli(logits=logits), len(self.event_shape))
+        return distributions.Independent(tfd.ContinuousBernoulli(logits=logits), len(self.event_shape))
 
     def support(self, x):
         return (x >= 0) & (x <= 1)
 
 
-class QuantizedLogistic(tfd.Distribution):
+class QuantizedLogistic(distributions.Drawn, tfd.Distribution):
     """A logistic distribution rounded to the nearest of `levels` numbers k / (levels - 1), k = 0 .. levels - 1.
 
     P(x) = F(x + h) - F(x - h), with F the logistic distribution function and h half a step; 0 has all that is below
@@ -109,9 +113,12 @@ class QuantizedLogistic(tfd.Distribution):
         none = tf.zeros_like(self.logistic.mean())
         return tf.foldl(lambda total, edge: total + self.logistic.survival_function(edge), edges, none) / steps
 
-    def _sample_n(self, n, seed=None):
+    def _quantile(self, level):
         steps = self.levels - 1
-        return tf.clip_by_value(tf.round(self.logistic.sample(n, seed=seed) * steps), 0, steps) / steps
+        return tf.clip_by_value(tf.round(self.logistic.quantile(level) * steps), 0, steps) / steps
+
+    def _drawn(self, sample_shape, seed):
+        return self._quantile(distributions.open_uniform(self._shape_of(sample_shape), seed))
 
 
 class _Levels(distributions.Conditional):
@@ -122,6 +129,8 @@ class _Levels(distributions.Conditional):
     """
 
     SCALE = 0.1  # where it starts
+    bounds = (0.0, 1.0)
+    discrete = True
 
     def __init__(self, event_shape, levels: int = 256, **kwargs):
         super().__init__(event_shape, **kwargs)
@@ -175,7 +184,7 @@ class DiscretizedLogistic(_Levels):
     parameters = 2
 
     def distribution(self, raw_loc, raw_scale):  # [..., *event] each
-        return tfd.Independent(self.logistic(0.5, raw_loc, raw_scale), len(self.event_shape))
+        return distributions.Independent(self.logistic(0.5, raw_loc, raw_scale), len(self.event_shape))
 
     def raw(self, mean):
         mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)  # a pixel that was never lit may be yet
@@ -212,10 +221,10 @@ class MixtureOfDiscretizedLogistics(_Levels):
         return (tf.range(self.components, dtype=tf.float32) + 0.5) / self.components
 
     def distribution(self, logits, raw_loc, raw_scale):  # [..., *event, components] each
-        mixture = tfd.MixtureSameFamily(
+        mixture = distributions.MixtureOfScalars(
             distributions.Categorical(logits=logits), self.logistic(self.centers, raw_loc, raw_scale)
         )
-        return tfd.Independent(mixture, len(self.event_shape))
+        return distributions.Independent(mixture, len(self.event_shape))
 
     def raw(self, mean):
         mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)

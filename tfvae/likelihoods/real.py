@@ -54,7 +54,7 @@ class Normal(_LocationScale):
     """
 
     def distribution(self, mean):  # [..., *event]
-        return tfd.Independent(tfd.Normal(mean, self.learned_scale()), len(self.event_shape))
+        return distributions.Independent(tfd.Normal(mean, self.learned_scale()), len(self.event_shape))
 
 
 @register
@@ -70,4 +70,4 @@ class Laplace(_LocationScale):
     """
 
     def distribution(self, mean):  # [..., *event]
-        return tfd.Independent(tfd.Laplace(mean, self.learned_scale()), len(self.event_shape))
+        return distributions.Independent(tfd.Laplace(mean, self.learned_scale()), len(self.event_shape))

@@ -9,7 +9,16 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-__all__ = ["Objective", "Terms", "independent_units", "kl_divergence", "log_mean_exp", "register", "weighed"]
+__all__ = [
+    "Objective",
+    "Terms",
+    "independent_units",
+    "kl_divergence",
+    "kl_of_parts",
+    "log_mean_exp",
+    "register",
+    "weighed",
+]
 
 register = keras.saving.register_keras_serializable("tfvae")
 log = logging.getLogger(__name__)
@@ -64,6 +73,17 @@ def kl_divergence(posterior, prior, z, log_q):
     except NotImplementedError:
         _say_estimated(type(posterior).__name__, type(prior).__name__)
         return tf.reduce_mean(log_q - prior.log_prob(z), axis=0)
+
+
+def kl_of_parts(posterior, prior, z, log_q):
+    """KL(q || p) of each of n independent units `[B, n]`, where both distributions are of such, else of all `[B, 1]`.
+
+    Args:
+        posterior, prior, z, log_q: as for `kl_divergence`.
+    """
+    if hasattr(posterior, "units") and hasattr(prior, "units"):
+        return tfd.kl_divergence(posterior.units(), prior.units())
+    return kl_divergence(posterior, prior, z, log_q)[:, None]
 
 
 @functools.cache  # once is enough

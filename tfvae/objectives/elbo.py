@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
 from tfvae import replicas
-from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, register, weighed
+from tfvae.objectives.base import Objective, Terms, kl_divergence, kl_of_parts, register, weighed
 
 __all__ = ["ELBO", "Capacity", "FreeBits", "Reconstruction"]
 
@@ -64,11 +63,12 @@ class FreeBits(Objective):
     """loss = -E_q[log p(x|z)] + sum_j max(nats, mean_b KL_bj): a latent unit j may cost `nats` for nothing.
 
     KL_bj is that of unit j for example b, its mean that over the whole batch: so a unit is free or not for all examples
-    together, and no unit is pressed to carry nothing.
-    Kingma et al. 2016, arXiv:1606.04934. For posteriors and priors of independent normal units.
+    together, and no unit is pressed to carry nothing. Where posterior or prior is not of independent normal units, as
+    flows and mixtures are not, the whole KL is free or not: sum_j becomes max(n nats, mean_b KL_b), of n latents.
+    Kingma et al. 2016, arXiv:1606.04934, who have it for groups of latents.
 
     Args:
-        nats: what is free for each unit, at least 0.
+        nats: what is free for each latent, at least 0.
         samples: draws of z per example, at least 1.
     """
 
@@ -81,10 +81,11 @@ class FreeBits(Objective):
             raise ValueError(f"nats must be 0 or more, samples 1 or more: {self}")
 
     def __call__(self, x, posterior, prior, decode, step, seed):
-        kl = tfd.kl_divergence(*independent_units(posterior, prior))  # [B, n]
-        costs = tf.reduce_mean(replicas.gather(kl), axis=0) > self.nats  # [n]
-        charged = tf.where(costs, kl, self.nats)  # [B, n]; its mean over the batch is max(nats, mean_b KL_bj)
-        z = posterior.sample(self.samples, seed=seed)  # [S, B, n]
+        z, log_q = posterior.experimental_sample_and_log_prob(self.samples, seed=seed)  # [S, B, n], [S, B]
+        kl = kl_of_parts(posterior, prior, z, log_q)  # [B, n], or [B, 1]
+        free = self.nats * (z.shape[-1] // kl.shape[-1])
+        costs = tf.reduce_mean(replicas.gather(kl), axis=0) > free  # [n]
+        charged = tf.where(costs, kl, free)  # [B, n]; its mean over the batch is max(nats, mean_b KL_bj)
         reconstruction = tf.reduce_mean(decode(z).log_prob(x), axis=0)  # [B]
         return Terms(tf.reduce_sum(charged, axis=-1) - reconstruction, reconstruction, tf.reduce_sum(kl, axis=-1))
 

@@ -26,7 +26,8 @@ def evidence(vae, data, samples):
         "effective_samples_median": float(np.median(found.effective_samples)),
         "effective_samples_least": float(np.min(found.effective_samples)),
     }
-    result["bits_per_dimension"] = evaluation.bits_per_dimension(found.mean, vae.likelihood.event_shape)
+    if vae.likelihood.discrete:  # of a density they would depend on the unit of x
+        result["bits_per_dimension"] = evaluation.bits_per_dimension(found.mean, vae.likelihood.event_shape)
     return result | {"active_units": int(active.sum()), "latent_units": len(active)}
 
 

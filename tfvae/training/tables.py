@@ -22,6 +22,7 @@ def _evidence(result):
     log_marginal = result["log_marginal"]
     effective = [f"{log_marginal[f'effective_samples_{name}']:.0f}" for name in ("median", "least")]
     units = f"{result['active_units']} of {result['latent_units']}"
+    bits = result.get("bits_per_dimension")  # only of discrete likelihoods
     return [
         _nats("ELBO", result["elbo"], f"nats; {result['elbo_samples']} draws of z per example"),
         _nats("reconstruction", result["reconstruction"], "nats, E_q log p(x|z)"),
@@ -29,7 +30,7 @@ def _evidence(result):
         _nats("log p(x)", log_marginal, f"nats; {result['log_marginal_samples']} importance samples per example"),
         ("", "", f"{log_marginal['sampling_error']:.3f}", "of which from the sampling"),
         ("effective samples", effective[0], "", f"median over the examples; the least has {effective[1]}"),
-        ("bits per dimension", f"{result['bits_per_dimension']:.3f}", "", "of log p(x)"),
+        *([] if bits is None else [("bits per dimension", f"{bits:.3f}", "", "of log p(x)")]),
         ("active units", units, "", "whose posterior mean varies by more than 0.01 over the data"),
     ]
 

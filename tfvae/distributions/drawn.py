@@ -1,0 +1,44 @@
+"""Samples by `tfvae.random`: the same eagerly, under XLA and on several replicas, where TFP's own samplers differ."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import random
+
+__all__ = ["Drawn", "open_uniform", "picked"]
+
+
+class Drawn:
+    """Makes a TFP distribution draw by `tfvae.random`: put it first among the bases, and define `_drawn`.
+
+    Of samples `[*sample_shape, *batch, *event]` the last axis before the event counts the rows of the batch: a row's
+    noise depends on its place in the global batch, whatever other rows are drawn here.
+    """
+
+    def _drawn(self, sample_shape, seed):
+        """Samples `[*sample_shape, *batch, *event]`, for a vector `sample_shape` and a seed int32 `[2]`."""
+        raise NotImplementedError(f"{type(self).__name__} must define _drawn")
+
+    def _shape_of(self, sample_shape):
+        return tf.concat([sample_shape, self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
+
+    def _call_sample_n(self, sample_shape, seed, **kwargs):
+        del kwargs  # none of ours takes any
+        sample_shape = tf.reshape(tf.convert_to_tensor(sample_shape, tf.int32), [-1])
+        value = self._drawn(sample_shape, tfp.random.sanitize_seed(seed))
+        return self._set_sample_static_shape(value, sample_shape)
+
+    def _sample_and_log_prob(self, sample_shape, seed, **kwargs):
+        value = self._call_sample_n(sample_shape, seed, **kwargs)
+        return value, self.log_prob(value)
+
+
+def open_uniform(shape, seed):
+    """Uniform float32 numbers within (0, 1), never its ends, where quantiles may be infinite; shape as for `bits`."""
+    return random.uniform(shape, seed) + 2.0**-24
+
+
+def picked(level, logits):
+    """The class at `level`, within (0, 1), of the cumulated probabilities of `logits` `[..., K]`: int32 `[...]`."""
+    to = tf.cumsum(tf.exp(tf.nn.log_softmax(logits)), axis=-1)[..., :-1]  # rounding cannot pass the last class
+    return tf.reduce_sum(tf.cast(level[..., None] > to, tf.int32), axis=-1)
