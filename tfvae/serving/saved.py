@@ -40,7 +40,7 @@ def write(path, servable, signatures, requests):
 
 
 def answers(functions, requests):
-    """What the signatures' functions answer: name -> output -> array; by one program, as each takes its time to make."""
+    """What the signatures' functions answer: name -> output -> array; by one program, for each takes time to make."""
 
     @tf.function(autograph=False)
     def all_of_them(given):
