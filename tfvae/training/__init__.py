@@ -204,8 +204,8 @@ def load(run):
     for file in ("config.yaml", "model.keras"):
         if not (run / file).is_file():
             raise FileNotFoundError(f"{run} is not the folder of a finished run: it has no {file}")
-    experiment = config.read(run / "config.yaml")
-    return keras.saving.load_model(run / "model.keras"), experiment
+    experiment = config.of_run(run)
+    return config.load_model(run / "model.keras"), experiment
 
 
 def best_epoch(run):
