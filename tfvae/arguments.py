@@ -136,6 +136,18 @@ def _check_run(options):
         raise ValueError(f"{run / 'model.keras'} is damaged: take it from a copy, or train again")
 
 
+def _check_plot(options):
+    _check_run(options)
+    path = pathlib.Path(options.run) / "run.json"
+    try:
+        record = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON ({error}): take it from a copy") from None
+    best = record.get("best_epoch") if isinstance(record, dict) else None
+    if not isinstance(best, int) or best < 1:
+        raise ValueError(f"{path} has no best_epoch: finish the run with tfvae train CONFIG {options.run} --resume")
+
+
 def _tune(adding):
     _config_and_run(adding, "configs/tune/digits.yaml", "the folder of the search to make, or to go on with")
     adding.add_argument(
@@ -222,7 +234,7 @@ def _check_can_be_made(path):
 ARGUMENTS = {  # of each verb: what adds them, what checks them
     "train": (_train, _check_train),
     "evaluate": (_evaluate, _check_run),
-    "plot": (_plot, _check_run),
+    "plot": (_plot, _check_plot),
     "tune": (_tune, _check_tune),
     "export": (_export, _check_export),
     "serve": (_serve, _check_serve),

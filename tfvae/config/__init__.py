@@ -51,12 +51,14 @@ __all__ = [
 
 
 Part = dict[str, dict | None]
+Most = typing.Annotated[int, Field(le=2**20)]
 Count = typing.Annotated[int, Field(ge=1, le=2**20)]
 Fraction = typing.Annotated[float, Field(ge=0, lt=1)]
+Size = typing.Annotated[list[typing.Annotated[int, Field(ge=1, le=2**14)]], Field(min_length=2, max_length=2)]
 Positive = typing.Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class OptimizerNumbers(typing.NamedTuple):
+class OfOptimizers(typing.NamedTuple):
     """What arguments of optimizers and schedules may be: Keras takes any."""
 
     learning_rate: Positive
@@ -73,23 +75,45 @@ class OptimizerNumbers(typing.NamedTuple):
     momentum: typing.Annotated[float, Field(ge=0, le=1)]
     rho: Fraction
     ema_momentum: typing.Annotated[float, Field(ge=0, le=1)]
+    ema_overwrite_frequency: Count
+    loss_scale_factor: Positive
 
 
-PROGRAMS = tuple(
-    getattr(keras.layers, name) for name in ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
+class OfCallbacks(typing.NamedTuple):
+    """What arguments of callbacks may be: Keras warns of some, and fails later of others."""
+
+    monitor: str
+    mode: typing.Literal["auto", "min", "max"]
+    patience: typing.Annotated[int, Field(ge=0)]
+
+
+class OfParts(typing.NamedTuple):
+    """How large sizes may be: beyond, memory or time would end first."""
+
+    samples: Most
+    groups: Most
+    components: Most
+    classes: Most
+    units: list[Most]
+    filters: list[Most]
+
+
+PROGRAMS = (  # what takes functions, loads programs, or sends what it sees
+    *(getattr(keras.layers, name) for name in ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")),
+    *(getattr(keras.callbacks, name) for name in ("LambdaCallback", "LearningRateScheduler", "RemoteMonitor")),
 )
-SCHEDULE = schema.Kind((keras.optimizers.schedules,), keras.optimizers.schedules.LearningRateSchedule, OptimizerNumbers)
-OPTIMIZER = schema.Kind((keras.optimizers,), keras.Optimizer, OptimizerNumbers, {"learning_rate": SCHEDULE})
+SCHEDULE = schema.Kind((keras.optimizers.schedules,), keras.optimizers.schedules.LearningRateSchedule, OfOptimizers)
+OPTIMIZER = schema.Kind((keras.optimizers,), keras.Optimizer, OfOptimizers, {"learning_rate": SCHEDULE})
 WRAPPED = OPTIMIZER._replace(parts={**OPTIMIZER.parts, "inner_optimizer": OPTIMIZER})
-CALLBACK = schema.Kind((keras.callbacks, watch), keras.callbacks.Callback)
+CALLBACK = schema.Kind((keras.callbacks, watch), keras.callbacks.Callback, OfCallbacks, without=PROGRAMS)
 PARTS = {  # of a VAE
     "preprocessor": schema.Kind((preprocessing, keras.layers), keras.Layer, without=PROGRAMS),
-    "encoder": schema.Kind((networks,), keras.Model),
-    "posterior": schema.Kind((posteriors,), distributions.Conditional),
-    "prior": schema.Kind((priors,), distributions.Prior),
-    "decoder": schema.Kind((networks,), keras.Model),
-    "likelihood": schema.Kind((likelihoods,), distributions.Conditional),
-    "objective": schema.Kind((objectives,), objectives.Objective),
+    "encoder": schema.Kind((networks,), keras.Model, OfParts),
+    "posterior": schema.Kind((posteriors,), distributions.Conditional, OfParts),
+    "prior": schema.Kind((priors,), distributions.Prior, OfParts),
+    "decoder": schema.Kind((networks,), keras.Model, OfParts),
+    "likelihood": schema.Kind((likelihoods,), distributions.Conditional, OfParts),
+    "objective": schema.Kind((objectives,), objectives.Objective, OfParts),
 }
 
 
@@ -102,7 +126,7 @@ class Data(typing.NamedTuple):
     validation: str | None = None
     test: str = "test"
     binarize: typing.Literal["static", "threshold"] | None = None
-    size: list[typing.Annotated[int, Field(ge=1, le=2**14)]] | None = None
+    size: Size | None = None
     in_memory: bool | None = None
     data_dir: str | None = None
     manual_dir: str | None = None
@@ -204,6 +228,10 @@ def _checked(raw):
     schema.arguments(Data, {"name": "", **evaluation}, "data.evaluation")
     for key in {"name", "train", "validation", "test", "evaluation"} & evaluation.keys():
         raise ConfigError(f"data.evaluation.{key}: only how data is loaded can differ for evaluation")
+    if ":" in settings.name and not os.path.exists(settings.name):
+        raise ConfigError(
+            f"data.name: {settings.name} is of a community's data sets, which bring programs: none is loaded"
+        )
     if os.path.exists(settings.name):  # a run folder outlives the working directory
         made = made._replace(data={**made.data, "name": os.path.abspath(settings.name)})
     schema.arguments(Compile, made.compile, "compile")

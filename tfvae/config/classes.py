@@ -43,8 +43,8 @@ def find(path, base, place):
         right = makes(found, base)
     if not right:
         raise ConfigError(
-            f"{place}: is not the dotted path of a {base.__name__}: it must be a class that derives from it, "
-            "or a function annotated to give it, defined at the top of its module"
+            f"{place}: is no {base.__name__}: a dotted path must name a class that derives from it, or a function that "
+            "is annotated to give it, at the top of a module"
         )
     return found
 

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import math
+import re
 import types
 import typing
 
@@ -15,20 +16,24 @@ from tfvae.documents import ConfigError
 __all__ = ["ConfigError", "Kind", "arguments", "call", "check_keys", "find", "keywords", "make", "resolve"]
 
 
+BOLD = re.compile(r"\x1b\[\d+m")
+LIKE = {bool: bool, int: int | float | list[int], float: float}  # what may be given, by the type of the default
+
+
 class Kind(typing.NamedTuple):
     """What a key of a yaml may make.
 
     Attributes:
         modules: where names without dots are looked up.
         base: the class from which it derives, or which a function is annotated to give.
-        numbers: NamedTuple, which numbers arguments of some names may have, whatever it is that takes them.
+        limits: NamedTuple, what arguments of some names may be, whatever it is that takes them.
         parts: dict, of which kind arguments of some names are, when they are written as {Name: arguments}.
         without: classes that are refused.
     """
 
     modules: tuple
     base: type
-    numbers: type = typing.NamedTuple("Any", [])
+    limits: type = typing.NamedTuple("Any", [])
     parts: dict = types.MappingProxyType({})
     without: tuple = ()
 
@@ -58,7 +63,8 @@ def _typed(hint, value, place):
     try:
         return pydantic.TypeAdapter(hint).validate_python(value, strict=True)
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()  # of each type that it may be; most telling is one of a value that is of the type
+        first = next((e for e in found if not e["type"].endswith(("_type", "literal_error"))), found[0])
         known = value if isinstance(value, dict) else ()
         inner = "".join(f".{part}" for part in first["loc"] if isinstance(part, int) or part in known)
         raise ConfigError(f"{place}{inner}: {first['msg']}, not {first['input']!r}") from None
@@ -69,23 +75,20 @@ def resolve(kind, spec, place):
     constructor, name, kwargs = _looked_up(kind, spec, place)
     place = _at(place, name)
     check_keys(kwargs, keywords(constructor), place)
-    hints, defaults, numbers = (
-        _hints(constructor),
-        _defaults(constructor),
-        typing.get_type_hints(kind.numbers, None, None, True),
-    )
+    hints, limits = _hints(constructor), typing.get_type_hints(kind.limits, include_extras=True)
+    like = {key: LIKE.get(type(default)) for key, default in _defaults(constructor).items() if key not in hints}
     for key, value in kwargs.items():
         inner, part = _at(place, key), _part(kind, hints.get(key), key, value)
         if part:
             resolve(part, value, inner)
-        elif key in hints:
-            _typed(hints[key], value, inner)
-        elif value is not None and key in numbers:
-            _typed(numbers[key], value, inner)
-        elif value is not None and isinstance(defaults.get(key), float):
-            _typed(float, value, inner)
+            continue
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{inner}: must be a finite number, not {value}")
+        if key in hints:
+            _typed(hints[key], value, inner)
+        for hint in (limits.get(key), like.get(key)):
+            if hint is not None and value is not None:
+                _typed(hint, value, inner)
     return constructor, kwargs
 
 
@@ -103,7 +106,7 @@ def _looked_up(kind, spec, place):
         raise ConfigError(f"{_at(place, name)}: its arguments must be keys and values, not {kwargs!r}")
     constructor = classes.find(name, kind.base, _at(place, name)) if "." in name else _named(kind, name, place)
     if inspect.isclass(constructor) and issubclass(constructor, kind.without):
-        raise ConfigError(f"{_at(place, name)}: runs a program that is not in the yaml, so it must be made in Python")
+        raise ConfigError(f"{_at(place, name)}: takes a function, or does what no yaml shows: make it in Python")
     return constructor, name, kwargs
 
 
@@ -176,13 +179,16 @@ def call(constructor, place, args, kwargs):
     try:
         return constructor(*args, **kwargs)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # Keras raises all of these
-        raise ConfigError(f"{place}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
+        said = BOLD.sub("", str(error)).partition("Arguments received by")[0]
+        raise ConfigError(f"{place}: {' '.join(said.split()) or type(error).__name__}") from error
 
 
 def _nearest(name, known, there=None, others=()):
     """The one of the known names that a name is near to; or what there is, `known` unless given, and others."""
     near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join([*sorted(there or known), *others])}"
+    return (
+        f"did you mean {near[0]}?" if near else f"there are {', '.join([*sorted(there or known), *others]) or 'none'}"
+    )
 
 
 def _at(place, key):

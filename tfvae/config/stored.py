@@ -6,6 +6,8 @@ import zipfile
 
 import keras
 
+from tfvae.model import VAE
+
 __all__ = ["load_model"]
 
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
@@ -13,10 +15,10 @@ KERAS = ("builtins", "keras")
 
 
 def load_model(path):
-    """`keras.saving.load_model`, of a file that is whole, and whose classes are known.
+    """The VAE of a file that is whole, and whose classes are known.
 
     Raises:
-        FileNotFoundError: when there is none; ValueError: when it is damaged, or has classes that nobody imported.
+        FileNotFoundError: when there is none; ValueError: when it is damaged, has classes that were not imported, or no VAE.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -28,9 +30,12 @@ def load_model(path):
             "(a dotted path in the yaml does)"
         )
     try:
-        return keras.saving.load_model(path)
+        found = keras.saving.load_model(path)
     except Exception as error:  # whole, and still no model: what it holds was never written by this package
         raise ValueError(f"{path} cannot be loaded: {str(error).partition('Full object config')[0]}") from error
+    if not isinstance(found, VAE):
+        raise ValueError(f"{path} holds a {type(found).__name__}, not a VAE")
+    return found
 
 
 def _config(path):
