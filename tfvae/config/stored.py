@@ -18,7 +18,7 @@ def load_model(path):
     """The VAE of a file that is whole, and whose classes are known.
 
     Raises:
-        FileNotFoundError: when there is none; ValueError: when it is damaged, has classes that were not imported, or no VAE.
+        FileNotFoundError: when there is none; ValueError: when it is damaged, has unknown classes, or no VAE.
     """
     path = pathlib.Path(path)
     if not path.is_file():
