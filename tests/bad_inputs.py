@@ -88,7 +88,7 @@ YAML = [
     _train("a: " + "9" * 5000, "is not yaml: ValueError"),
     _train("seed: " + "9" * 30, "seed: a whole number of 100 bits is too large"),
     _train("a: 2026-01-01", "holds a date"),
-    _train("a: 2026-01-01T00:00:00Z", "holds a TimeStamp"),
+    _train("a: 2026-01-01T00:00:00Z", "holds a datetime"),
     _train("a: !!binary aGk=", "holds a bytes"),
     _train("a: !!set {b}", "holds a set"),
     _train("1: 2", "the key 1 must be a word"),

@@ -32,7 +32,9 @@ def finished(tmp_path_factory):
 def _finished(run, experiment):
     run.mkdir()
     config.write(experiment, run / "config.yaml")
-    config.compiled_vae(experiment, DIGITS).save(run / "model.keras")
+    vae = config.compiled_vae(experiment, DIGITS)
+    vae.optimizer.build(vae.trainable_variables)
+    vae.save(run / "model.keras")
     (run / "run.json").write_text(json.dumps({"best_epoch": 1, "seed": 0}))
     (run / "history.csv").write_text("epoch,elbo,kl,loss,reconstruction\n0,-200.0,5.0,200.0,-195.0\n")
     return run
@@ -99,7 +101,7 @@ SOURCES = {  # name: (source, the path of what is of the right kind or None, of 
     "again": ("from direct import A\ndef B(features): pass", "A", "B"),
     "guarded": ("try:\n from direct import A\nexcept ImportError:\n A = None\ndef B() -> int: pass", "A", "B"),
     "gives": ("from direct import A as C\ndef A(n) -> C: return C(n)\ndef B(n): return C(n)", "A", "B"),
-    "quoted": ("from direct import A as C\ndef A(n) -> 'C': return C(n)\nclass B(nothing.C): pass", "A", "B"),
+    "quoted": ("from direct import A as C\ndef A(n) -> 'C': return C(n)\ndef B(n) -> 'D': pass", "A", "B"),
     "own": ("class A: pass\nclass B(A): pass", None, "B"),
     "circle": ("class A(B): pass\nclass B(A): pass", None, "B"),
     "mutual": ("from other import B", None, "B"),

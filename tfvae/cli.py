@@ -1,6 +1,5 @@
 """The command `tfvae`. TensorFlow is imported where a verb needs it: help is instant."""
 
-import contextlib
 import json
 import os
 import sys
@@ -56,8 +55,7 @@ def _open_what_is_closed():
 def _told(error):
     """Says an error in one line; returns the exit status."""
     if isinstance(error, BrokenPipeError):
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at the end
+        _lead_nowhere(1)
         _say("error: standard output was closed before all was said")
     elif _is_out_of_memory(error):
         _say(f"error: out of memory: make the model, the batches or the number of samples smaller ({error})")
@@ -90,8 +88,15 @@ def _say(text, end=""):
     if len(text) > LONGEST:
         text = f"{text[: LONGEST - 200]} [...] {text[-200:]}"
     text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    with contextlib.suppress(OSError):  # nobody listens
+    try:
         print(text + end, file=sys.stderr, flush=True)
+    except OSError:
+        _lead_nowhere(2)  # nobody listens: the exit status has to do
+
+
+def _lead_nowhere(number):
+    """A standard stream that cannot be written to takes what is left, so that nothing fails at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _prepare(options):

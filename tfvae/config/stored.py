@@ -57,13 +57,15 @@ def _config(path):
 
 def _unknown(config):
     """The classes in a config, but Keras' own, that are not registered with it."""
-    if isinstance(config, list):
-        return set().union(*map(_unknown, config))
-    if not isinstance(config, dict):
-        return set()
-    found = _unknown(list(config.values()))
-    name, module = config.get("registered_name"), config.get("module")
-    if isinstance(name, str) and isinstance(module, str) and module.partition(".")[0] not in KERAS:
-        if keras.saving.get_registered_object(name) is None:
-            found.add(f"{config.get('class_name')} of {module}")
+    found, left = set(), [config]
+    while left:
+        part = left.pop()
+        if isinstance(part, (dict, list)):
+            left.extend(part.values() if isinstance(part, dict) else part)
+        if not isinstance(part, dict):
+            continue
+        name, module = part.get("registered_name"), part.get("module")
+        if isinstance(name, str) and isinstance(module, str) and module.partition(".")[0] not in KERAS:
+            if keras.saving.get_registered_object(name) is None:
+                found.add(f"{part.get('class_name')} of {module}")
     return found
