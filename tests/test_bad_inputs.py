@@ -85,7 +85,7 @@ def test_a_bad_input_is_one_line_and_leaves_nothing(finished, tmp_path, capsys, 
 
 
 def test_there_are_many():
-    assert len(bad_inputs.ALL) >= 250 - 50
+    assert len(bad_inputs.ALL) >= 200
 
 
 # Trust: what a yaml and a run folder may make, and import
@@ -121,9 +121,7 @@ def modules(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(MARK + source)
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").write_text(MARK + "from .inner import A\nfrom . import inner")
-    (tmp_path / "package" / "inner.py").write_text(
-        MARK + "from ..direct import A" if False else MARK + SOURCES["direct"][0]
-    )
+    (tmp_path / "package" / "inner.py").write_text(MARK + SOURCES["direct"][0])
     yield tmp_path
     for name in [*SOURCES, "package", "package.inner"]:
         sys.modules.pop(name, None)
@@ -177,6 +175,7 @@ def _hostile(tmp_path, run, changes):
         documents.assign(keys, key, value, "")
     documents.write(keys, tmp_path / "run" / "config.yaml")
     done = processes.run("-c", HOSTILE, tmp_path, tmp_path / "run", tmp_path / "models")
+    assert done.returncode == 0, done.stderr
     assert not (tmp_path / "PWNED").exists() and not (tmp_path / "hostile.imported").exists()
     return *json.loads(done.stdout.splitlines()[-1]), done.stderr
 
@@ -201,7 +200,7 @@ def test_evaluate_plot_and_export_do_not_look_at_callbacks(finished, tmp_path):
 def test_a_hostile_run_folder_starts_no_process_and_imports_nothing(finished, tmp_path, key, part):
     statuses, seen, errors = _hostile(tmp_path, finished, {key: part})
     assert statuses == [2, 2, 2] and seen == []
-    assert errors.count(f"{key}.{next(iter(part))}: is no ") == 3
+    assert errors.count(f"{key}.{next(iter(part))}: ") == 3
 
 
 def _with_config(path, change):

@@ -48,7 +48,7 @@ def _open_what_is_closed():
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
-        if hasattr(getattr(sys, name), "reconfigure"):
+        if getattr(sys, name).encoding.lower() != "utf-8":
             getattr(sys, name).reconfigure(errors="backslashreplace")
 
 

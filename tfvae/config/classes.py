@@ -37,7 +37,7 @@ def find(path, base, place):
     try:
         right = _makes(*_definition(module, name, DEEPEST), base, DEEPEST)
     except (LookupError, SyntaxError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{place}: {error.args[0]}; is its folder on PYTHONPATH?") from None
+        raise ConfigError(f"{place}: {error.args[0]}") from None
     if right:
         found = _imported(module, name, place)
         right = makes(found, base)
@@ -153,7 +153,7 @@ def _source(module):
     if spec is None:
         above = module.rpartition(".")[0]
         missing = above if above and _spec(above) is None else module
-        raise LookupError(f"No module named {missing!r}")
+        raise LookupError(f"No module named {missing!r}; is its folder on PYTHONPATH?")
     source = spec.loader.get_source(module) if hasattr(spec.loader, "get_source") else None
     if source is None:
         raise LookupError(f"module {module} has no source to read; import it first")
