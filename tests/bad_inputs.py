@@ -306,6 +306,10 @@ COMMANDS = [
     _words("serve {here} --most-bytes -3", "argument --most-bytes: must be 1 or more, not -3"),
     _words("serve {here} --config {new}", "no such file"),
     _words("serve {here} --batching {new}", "no such file"),
+    _words("serve {here} --config {here}/f", "f is no text: byte 1 is not UTF-8", f=b"a\xff"),
+    _words("serve {here} --batching {here}/f", "f is no text: byte 1 is not UTF-8", f=b"a\xff"),
+    _words("serve {here} --config {here}/f", 'has no field named "xyzzy"', f="xyzzy {"),
+    _words("serve {here} --config {here}/f", "model_config_list has no config", f=""),
     _words("serve {here} --batching x --no-batching", "not allowed with argument"),
 ]
 

@@ -214,9 +214,13 @@ def _check_serve(options):
         raise FileNotFoundError(
             f"there is no folder {options.models}: make servables with tfvae export RUN {options.models}"
         )
-    for path in (options.config, options.batching):
-        if path and not os.path.isfile(path):
+    for path in filter(None, (options.config, options.batching)):
+        if not os.path.isfile(path):
             raise FileNotFoundError(f"no such file: {path}")
+        try:
+            pathlib.Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is no text: byte {error.start} is not UTF-8") from None
 
 
 def _check_can_be_made(path):

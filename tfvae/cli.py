@@ -13,6 +13,7 @@ __all__ = ["main"]
 TRIALS_OF_A_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
 LONGEST = 700  # letters of an error's line
 OF_USERS = (ValueError, OSError, ArithmeticError)  # mistakes; anything else is a fault of the program
+OF_USERS_TOO = ("NotFoundError", "PermissionDeniedError", "UnavailableError")  # TensorFlow's
 
 
 def main(words=None):
@@ -28,6 +29,7 @@ def main(words=None):
         options.verb(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        _flushed()
         _say("interrupted")
         return 130
     except Exception as error:
@@ -48,28 +50,37 @@ def _open_what_is_closed():
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
-        if getattr(sys, name).encoding.lower() != "utf-8":
+        if (getattr(sys, name).encoding or "utf-8").lower() != "utf-8":
             getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _told(error):
     """Says an error in one line; returns the exit status."""
+    _flushed()
+    what = " ".join(str(error).split())
     if isinstance(error, BrokenPipeError):
-        _lead_nowhere(1)
         _say("error: standard output was closed before all was said")
-    elif _is_out_of_memory(error):
-        _say(f"error: out of memory: make the model, the batches or the number of samples smaller ({error})")
-    elif isinstance(error, OF_USERS):
-        _say(f"error: {error}")
+    elif isinstance(error, (MemoryError, *_of_tensorflow("ResourceExhaustedError"))):
+        _say(f"error: not enough memory, or space on the disk: {what or 'make model, batches or samples smaller'}")
+    elif isinstance(error, (*OF_USERS, *_of_tensorflow(*OF_USERS_TOO))):
+        _say(f"error: {what or type(error).__name__}")
     else:
-        _say(f"error: a fault of tfvae: {type(error).__name__}: {error}", f" ({_kept(error)})")
+        _say(f"error: a fault of tfvae: {type(error).__name__}: {what}", f" ({_kept(error)})")
         return 1
     return 2
 
 
-def _is_out_of_memory(error):
+def _flushed():
+    """Writes what was printed, or gives it up where it cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _lead_nowhere(1)
+
+
+def _of_tensorflow(*names):
     tensorflow = sys.modules.get("tensorflow")  # is not imported to ask
-    return isinstance(error, (MemoryError, *([tensorflow.errors.ResourceExhaustedError] if tensorflow else [])))
+    return tuple(getattr(tensorflow.errors, name) for name in names) if tensorflow else ()
 
 
 def _kept(error):
