@@ -1,5 +1,6 @@
 """Yaml -> keys and values: dicts, lists, words, numbers, true, false, null, nothing else. It needs no TensorFlow."""
 
+import math
 import pathlib
 
 from ruamel.yaml import YAML
@@ -91,8 +92,8 @@ def plain(value, place):
     """The value, a copy, when it is made of dicts, lists, words and such alone.
 
     Raises:
-        ConfigError: for dates, sets and so on, for whole numbers beyond 64 bits, and for what is nested too deep or in
-            itself, or is too long by its aliases.
+        ConfigError: for dates, sets and so on, for numbers not finite or of more than 64 bits, and for what is
+            nested too deep or in itself, or is too long by its aliases.
     """
     left = [MOST_VALUES]
 
@@ -113,6 +114,8 @@ def plain(value, place):
             return _word(value, at)
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ConfigError(f"{place}: {at}a whole number of {value.bit_length()} bits is too large")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{place}: {at}must be a finite number, not {value}")
         if value is None or isinstance(value, (bool, int, float)):
             return value
         raise ConfigError(f"{place}: {at}holds a {type(value).__name__}, not a word or number: write it in quotes")

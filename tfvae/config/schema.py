@@ -2,7 +2,6 @@
 
 import difflib
 import inspect
-import math
 import re
 import types
 import typing
@@ -15,9 +14,9 @@ from tfvae.documents import ConfigError
 
 __all__ = ["ConfigError", "Kind", "arguments", "call", "check_keys", "find", "keywords", "make", "resolve"]
 
-
 BOLD = re.compile(r"\x1b\[\d+m")
-LIKE = {bool: bool, int: int | float | list[int], float: float}  # what may be given, by the type of the default
+NUMBERS = int | float | list[int | float]
+LIKE = {bool: bool, int: NUMBERS, float: NUMBERS}  # what may be given, by the type of the default
 
 
 class Kind(typing.NamedTuple):
@@ -82,8 +81,6 @@ def resolve(kind, spec, place):
         if part:
             resolve(part, value, inner)
             continue
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{inner}: must be a finite number, not {value}")
         if key in hints:
             _typed(hints[key], value, inner)
         for hint in (limits.get(key), like.get(key)):
