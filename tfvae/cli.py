@@ -22,7 +22,11 @@ def main(words=None):
     A user's mistake has status 2. A fault of the program has 1, and its line names a file with the traceback.
     """
     _open_what_is_closed()
-    options = arguments.parser({name: globals()[name] for name in VERBS}).parse_args(words)
+    try:
+        options = arguments.parser({name: globals()[name] for name in VERBS}).parse_args(words)
+    except SystemExit:
+        _flushed()  # the help
+        raise
     try:
         options.check(options)
         _prepare(options)
