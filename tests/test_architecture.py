@@ -10,7 +10,20 @@ import tfvae
 
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
-    {"quiet", "files", "random", "replicas", "distributions", "networks", "flows", "data", "digits", "shapes"},
+    {
+        "quiet",
+        "documents",
+        "arguments",
+        "files",
+        "random",
+        "replicas",
+        "distributions",
+        "networks",
+        "flows",
+        "data",
+        "digits",
+        "shapes",
+    },
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
     {"checks", "execution"},
     {"model"},

@@ -111,7 +111,7 @@ def test_one_seed_gives_the_same_weights():
         ("fit.epochs=0.5", r"fit.epochs: Input should be a valid integer"),
         ("fit.callbacks=[{EarlyStoping: }]", r"fit.callbacks\[0\].EarlyStoping: .*did you mean EarlyStopping\?"),
         ("fit.callbacks=[{Wacth: }]", r"fit.callbacks\[0\].Wacth: .*did you mean Watch\?"),
-        ("latent_size=0", r"latent_size: must be 1 or more"),
+        ("latent_size=0", r"latent_size: Input should be greater than or equal to 1, not 0"),
         ("seed", r"--set seed: must be a.b.c=value"),
         ("seed.x=3", r"--set seed.x=3: seed holds 0, not keys and values"),
         ("strategy=many", r"strategy: Input should be 'default'"),

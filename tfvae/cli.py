@@ -1,45 +1,117 @@
 """The command `tfvae`. TensorFlow is imported where a verb needs it: help is instant."""
 
-import argparse
-import difflib
 import json
 import os
 import sys
+import tempfile
+import traceback
 
-from tfvae import quiet
+from tfvae import arguments, quiet
 
 __all__ = ["main"]
 
 TRIALS_OF_A_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
+LONGEST = 700  # letters of an error's line
+OF_USERS = (ValueError, OSError, ArithmeticError)  # mistakes; anything else is a fault of the program
+OF_USERS_TOO = ("NotFoundError", "PermissionDeniedError", "UnavailableError")  # TensorFlow's
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        """One line, and status 2."""
-        if "invalid choice" in message:
-            choice = message.split("'")[1]
-            near = difflib.get_close_matches(choice, VERBS, 1)
-            message = f"no such command: {choice}; " + (
-                f"did you mean {near[0]}?" if near else f"there are {', '.join(VERBS)}"
-            )
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+def main(words=None):
+    """Runs a verb; returns the exit status. What goes wrong is one line on stderr.
 
-
-def main(arguments=None):
-    """Runs a verb; a user's mistake ends with one line on stderr and status 2."""
-    options = _parser().parse_args(arguments)
+    A user's mistake has status 2. A fault of the program has 1, and its line names a file with the traceback.
+    """
+    _open_what_is_closed()
     try:
+        options = arguments.parser({name: globals()[name] for name in VERBS}).parse_args(words)
+    except SystemExit:
+        _flushed()  # the help
+        raise
+    try:
+        options.check(options)
         _prepare(options)
         options.verb(options)
-    except (ValueError, OSError, ArithmeticError) as error:
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _flushed()
+        _say("interrupted")
+        return 130
+    except Exception as error:
         if options.debug:
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _told(error)
     return 0
+
+
+def _open_what_is_closed():
+    """Standard streams that the shell closed lead nowhere, so that no file gets their numbers; and all letters can be
+    written, whatever the locale."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
+        if (getattr(sys, name).encoding or "utf-8").lower() != "utf-8":
+            getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def _told(error):
+    """Says an error in one line; returns the exit status."""
+    _flushed()
+    what = " ".join(str(error).split())
+    if isinstance(error, BrokenPipeError):
+        _say("error: standard output was closed before all was said")
+    elif isinstance(error, (MemoryError, *_of_tensorflow("ResourceExhaustedError"))):
+        _say(f"error: not enough memory, or space on the disk: {what or 'make model, batches or samples smaller'}")
+    elif isinstance(error, (*OF_USERS, *_of_tensorflow(*OF_USERS_TOO))):
+        _say(f"error: {what or type(error).__name__}")
+    else:
+        _say(f"error: a fault of tfvae: {type(error).__name__}: {what}", f" ({_kept(error)})")
+        return 1
+    return 2
+
+
+def _flushed():
+    """Writes what was printed, or gives it up where it cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _lead_nowhere(1)
+
+
+def _of_tensorflow(*names):
+    tensorflow = sys.modules.get("tensorflow")  # is not imported to ask
+    return tuple(getattr(tensorflow.errors, name) for name in names) if tensorflow else ()
+
+
+def _kept(error):
+    """Writes the traceback to a file; says where."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="tfvae-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)))
+        return f"please report it with {file.name}; --debug shows the traceback"
+    except OSError:
+        return "please report it with the traceback, which --debug shows"
+
+
+def _say(text, end=""):
+    """A line on stderr; a very long one is cut in its middle, what a terminal would obey is written out."""
+    text = " ".join(text.split())
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 200]} [...] {text[-200:]}"
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    try:
+        print(text + end, file=sys.stderr, flush=True)
+    except OSError:
+        _lead_nowhere(2)  # nobody listens: the exit status has to do
+
+
+def _lead_nowhere(number):
+    """A standard stream that cannot be written to takes what is left, so that nothing fails at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _prepare(options):
@@ -179,66 +251,6 @@ def serve(options):
 
 
 VERBS = ("train", "evaluate", "plot", "tune", "export", "serve")
-
-
-def _parser():
-    parser = _Parser(prog="tfvae", description="Variational autoencoders: train, evaluate in nats, export for serving.")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-
-    def verb(function):
-        added = verbs.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
-        added.set_defaults(verb=function)
-        added.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
-        return added
-
-    adding = verb(train)
-    adding.add_argument("config", metavar="CONFIG", help="a yaml file, such as configs/digits.yaml")
-    adding.add_argument("run", metavar="RUN", help="the run folder to make, or to go on with")
-    adding.add_argument(
-        "--set", action="append", default=[], metavar="a.b.c=value", help="set a key of the yaml; repeatable"
-    )
-    adding.add_argument(
-        "--resume", action="store_true", help="go on where the run's last checkpoint was, if there is one"
-    )
-    adding.add_argument(
-        "--workers", type=int, metavar="N", help="train in N processes on this machine, as strategy: multi_worker"
-    )
-    adding = verb(evaluate)
-    adding.add_argument("run", metavar="RUN", help="folder of a finished run")
-    adding.add_argument("--split", default="test", help="train, validation, test, or TFDS' syntax (default: test)")
-    adding.add_argument("--samples", type=int, default=5000, help="importance samples per example (default: 5000)")
-    adding.add_argument("--quick", action="store_true", help="ELBO, log p(x) and active units alone")
-    adding = verb(plot)
-    adding.add_argument("run", metavar="RUN", help="folder of a finished run")
-    adding = verb(tune)
-    adding.add_argument("config", metavar="CONFIG", help="a yaml file, such as configs/tune/digits.yaml")
-    adding.add_argument("run", metavar="RUN", help="the folder of the search to make, or to go on with")
-    adding.add_argument(
-        "--set", action="append", default=[], metavar="a.b.c=value", help="set a key of the yaml; repeatable"
-    )
-    adding.add_argument("--workers", type=int, metavar="N", help="run trials in N processes on this machine")
-    adding = verb(export)
-    adding.add_argument("run", metavar="RUN", help="folder of a finished run")
-    adding.add_argument("models", metavar="MODELS", help="folder of servables, such as export/models")
-    adding.add_argument("--samples", type=int, default=1000, help="importance samples of log_marginal (default: 1000)")
-    adding.add_argument(
-        "--dtype", default="float32", help="of the networks: float32, or float16 or bfloat16, half the size"
-    )
-    adding.add_argument("--xla", action="store_true", help="compile the signatures by XLA where they are served")
-    adding = verb(serve)
-    adding.add_argument("models", metavar="MODELS", help="folder of servables, such as export/models")
-    adding.add_argument("--host", default="127.0.0.1", help="to listen on (default: 127.0.0.1, this machine alone)")
-    adding.add_argument("--rest-port", type=int, default=8501, help="default: 8501; 0: any that is free")
-    adding.add_argument("--grpc-port", type=int, default=8500, help="default: 8500; 0: any that is free")
-    adding.add_argument("--config", metavar="FILE", help="models.config: which versions, and labels (default: all)")
-    either = adding.add_mutually_exclusive_group()
-    either.add_argument("--batching", metavar="FILE", help="batching.config (default: batches of up to 64)")
-    either.add_argument("--no-batching", action="store_true", help="run each request alone")
-    adding.add_argument("--poll", type=float, default=1.0, metavar="SECONDS", help="between looks for new versions")
-    adding.add_argument("--most-requests", type=int, default=256, help="that run or wait; more are refused (256)")
-    adding.add_argument("--most-bytes", type=int, default=2**24, help="of a request; larger ones are refused (16 MiB)")
-    adding.add_argument("--engine", choices=["tfvae", "tensorflow_model_server"], default="tfvae", help="what serves")
-    return parser
 
 
 if __name__ == "__main__":

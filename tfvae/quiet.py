@@ -15,7 +15,7 @@ def imported(name):
         os.dup2(notes.fileno(), 2)
         try:
             return importlib.import_module(name)
-        except BaseException:
+        except Exception:
             notes.seek(0)
             os.write(stderr, notes.read())
             raise

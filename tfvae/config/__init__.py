@@ -10,14 +10,25 @@ import typing
 
 import keras
 import tensorflow as tf
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field
 
 from tfvae import data as data_module
-from tfvae import likelihoods, model, networks, objectives, posteriors, preprocessing, priors, replicas
+from tfvae import (
+    distributions,
+    documents,
+    likelihoods,
+    model,
+    networks,
+    objectives,
+    posteriors,
+    preprocessing,
+    priors,
+    replicas,
+)
 from tfvae.callbacks import watch
 from tfvae.config import schema
-from tfvae.config.schema import ConfigError
+from tfvae.config.stored import load_model
+from tfvae.documents import ConfigError, assign, keys
 
 __all__ = [
     "ConfigError",
@@ -30,6 +41,8 @@ __all__ = [
     "experiment",
     "fit_arguments",
     "keys",
+    "load_model",
+    "of_run",
     "read",
     "strategy",
     "training_data",
@@ -38,14 +51,69 @@ __all__ = [
 
 
 Part = dict[str, dict | None]
-KINDS = {  # where the names of each kind of part are looked up
-    "preprocessor": (preprocessing, keras.layers),
-    "encoder": (networks,),
-    "posterior": (posteriors,),
-    "prior": (priors,),
-    "decoder": (networks,),
-    "likelihood": (likelihoods,),
-    "objective": (objectives,),
+Most = typing.Annotated[int, Field(le=2**20)]
+Count = typing.Annotated[int, Field(ge=1, le=2**20)]
+Fraction = typing.Annotated[float, Field(ge=0, lt=1)]
+Size = typing.Annotated[list[typing.Annotated[int, Field(ge=1, le=2**14)]], Field(min_length=2, max_length=2)]
+Positive = typing.Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class OfOptimizers(typing.NamedTuple):
+    """What arguments of optimizers and schedules may be: Keras takes any."""
+
+    learning_rate: Positive
+    initial_learning_rate: typing.Annotated[float, Field(ge=0, allow_inf_nan=False)]  # a warm-up may begin at 0
+    decay_steps: typing.Annotated[int, Field(ge=1)]
+    clipnorm: Positive
+    clipvalue: Positive
+    global_clipnorm: Positive
+    weight_decay: typing.Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    gradient_accumulation_steps: typing.Annotated[int, Field(ge=2, le=2**20)]
+    epsilon: Positive
+    beta_1: Fraction
+    beta_2: Fraction
+    momentum: typing.Annotated[float, Field(ge=0, le=1)]
+    rho: Fraction
+    ema_momentum: typing.Annotated[float, Field(ge=0, le=1)]
+    ema_overwrite_frequency: Count
+    loss_scale_factor: Positive
+
+
+class OfCallbacks(typing.NamedTuple):
+    """What arguments of callbacks may be: Keras warns of some, and fails later of others."""
+
+    monitor: str
+    mode: typing.Literal["auto", "min", "max"]
+    patience: typing.Annotated[int, Field(ge=0)]
+
+
+class OfParts(typing.NamedTuple):
+    """How large sizes may be: beyond, memory or time would end first."""
+
+    samples: Most
+    groups: Most
+    components: Most
+    classes: Most
+    units: list[Most]
+    filters: list[Most]
+
+
+PROGRAMS = (  # what takes functions, loads programs, or sends what it sees
+    *(getattr(keras.layers, name) for name in ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")),
+    *(getattr(keras.callbacks, name) for name in ("LambdaCallback", "LearningRateScheduler", "RemoteMonitor")),
+)
+SCHEDULE = schema.Kind((keras.optimizers.schedules,), keras.optimizers.schedules.LearningRateSchedule, OfOptimizers)
+OPTIMIZER = schema.Kind((keras.optimizers,), keras.Optimizer, OfOptimizers, {"learning_rate": SCHEDULE})
+WRAPPED = OPTIMIZER._replace(parts={**OPTIMIZER.parts, "inner_optimizer": OPTIMIZER})
+CALLBACK = schema.Kind((keras.callbacks, watch), keras.callbacks.Callback, OfCallbacks, without=PROGRAMS)
+PARTS = {  # of a VAE
+    "preprocessor": schema.Kind((preprocessing, keras.layers), keras.Layer, without=PROGRAMS),
+    "encoder": schema.Kind((networks,), keras.Model, OfParts),
+    "posterior": schema.Kind((posteriors,), distributions.Conditional, OfParts),
+    "prior": schema.Kind((priors,), distributions.Prior, OfParts),
+    "decoder": schema.Kind((networks,), keras.Model, OfParts),
+    "likelihood": schema.Kind((likelihoods,), distributions.Conditional, OfParts),
+    "objective": schema.Kind((objectives,), objectives.Objective, OfParts),
 }
 
 
@@ -53,12 +121,12 @@ class Data(typing.NamedTuple):
     """The key `data`: what `data.load` takes, and which splits are for what."""
 
     name: str
-    batch_size: int = 100
+    batch_size: Count = 100
     train: str = "train"
     validation: str | None = None
     test: str = "test"
     binarize: typing.Literal["static", "threshold"] | None = None
-    size: list[int] | None = None
+    size: Size | None = None
     in_memory: bool | None = None
     data_dir: str | None = None
     manual_dir: str | None = None
@@ -70,7 +138,7 @@ class Compile(typing.NamedTuple):
     """The key `compile`: as for `keras.Model.compile`."""
 
     jit_compile: bool | typing.Literal["auto"] = "auto"
-    steps_per_execution: int = 1
+    steps_per_execution: Count = 1
     run_eagerly: bool = False
 
 
@@ -78,8 +146,8 @@ class Fit(typing.NamedTuple):
     """The key `fit`: as for `keras.Model.fit`; callbacks by their names in `keras.callbacks`, or
     `Watch` and `Pictures` of `tfvae.callbacks`."""
 
-    epochs: int = 1
-    steps_per_epoch: int | None = None
+    epochs: Count = 1
+    steps_per_epoch: typing.Annotated[int, Field(ge=1)] | None = None
     callbacks: list[Part] = ()
 
 
@@ -87,10 +155,10 @@ class Experiment(typing.NamedTuple):
     """The keys of a yaml."""
 
     data: dict
-    latent_size: int | list[int]
+    latent_size: Count | typing.Annotated[list[Count], Field(min_length=1)]
     encoder: Part
     decoder: Part
-    seed: int = 0
+    seed: typing.Annotated[int, Field(ge=0, lt=2**31 - 1)] = 0
     strategy: typing.Literal["default", "mirrored", "multi_worker"] = "default"
     preprocessor: Part | None = None
     adapt: bool = True
@@ -117,39 +185,24 @@ def read(path, overrides=()):
         raise ConfigError(f"{path}: {error}") from None
 
 
-def keys(path, overrides=(), base=True):
-    """The keys and values of a yaml, with those of its base (unless told to leave it), and with assignments such as
-    "objective.ELBO.beta=4".
+def of_run(run):
+    """The experiment of a run folder, as far as its model and its data need it.
+
+    The modules of one's own classes that the model has are imported, when these are of the right kind. Nothing is made,
+    and callbacks are not looked at.
 
     Raises:
-        ConfigError: for yaml that cannot be read, or assignments that are none; FileNotFoundError.
+        ConfigError: for an unknown key, a wrong type, or a part of another kind; FileNotFoundError.
     """
-    raw = _raw(pathlib.Path(path), base)
-    for assignment in overrides:
-        key, sign, text = assignment.partition("=")
-        if not sign or not all(key.split(".")):
-            raise ConfigError(f"--set {assignment}: must be a.b.c=value")
-        assign(raw, key, _yaml().load(text), f"--set {assignment}")
-    return raw
-
-
-def _raw(path, base=True, above=()):
-    if path.resolve() in above:
-        raise ConfigError(f"{path}: base: is the base of itself")
-    if not path.is_file():
-        raise FileNotFoundError(f"no such config: {path}")
+    path = pathlib.Path(run) / "config.yaml"
     try:
-        raw = _yaml().load(path.read_text())
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not yaml: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path} must hold keys and values")
-    if not base or "base" not in raw:
-        return raw
-    below = raw.pop("base")
-    if not isinstance(below, str):
-        raise ConfigError(f"{path}: base: must be the path of a yaml, not {below!r}")
-    return _raw(path.parent / below, True, (*above, path.resolve())) | raw
+        made = _checked(keys(path))
+        for key, kind in {**PARTS, "optimizer": WRAPPED}.items():
+            if getattr(made, key) is not None:
+                schema.find(kind, getattr(made, key), key)
+        return made
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def experiment(raw):
@@ -158,25 +211,31 @@ def experiment(raw):
     Raises:
         ConfigError: for an unknown key or name, or a wrong type.
     """
+    made = _checked(raw)
+    for key, kind in PARTS.items():
+        if getattr(made, key) is not None:
+            schema.resolve(kind, getattr(made, key), key)
+    _optimizer(made.optimizer)
+    callbacks(made)
+    return made
+
+
+def _checked(raw):
+    """Keys and values -> `Experiment`, without a look at its parts."""
     made = schema.arguments(Experiment, raw, "")
     settings = schema.arguments(Data, made.data, "data")
     evaluation = settings.evaluation or {}
     schema.arguments(Data, {"name": "", **evaluation}, "data.evaluation")
     for key in {"name", "train", "validation", "test", "evaluation"} & evaluation.keys():
         raise ConfigError(f"data.evaluation.{key}: only how data is loaded can differ for evaluation")
+    if ":" in settings.name and not os.path.exists(settings.name):
+        raise ConfigError(
+            f"data.name: {settings.name} is of a community's data sets, which bring programs: none is loaded"
+        )
     if os.path.exists(settings.name):  # a run folder outlives the working directory
         made = made._replace(data={**made.data, "name": os.path.abspath(settings.name)})
     schema.arguments(Compile, made.compile, "compile")
-    epochs = schema.arguments(Fit, made.fit, "fit").epochs
-    for key, value in (("latent_size", made.latent_size), ("fit.epochs", epochs)):
-        if min(value if isinstance(value, list) else [value], default=0) < 1:
-            raise ConfigError(f"{key}: must be 1 or more, not {value}")
-    for kind, modules in KINDS.items():
-        spec = getattr(made, kind)
-        if spec is not None:
-            schema.resolve(modules, spec, kind)
-    _optimizer(made.optimizer)
-    callbacks(made)
+    schema.arguments(Fit, made.fit, "fit")
     return made
 
 
@@ -194,7 +253,7 @@ def strategy(name):
 def difference(experiment, path):
     """The first key in which an experiment, or keys and values, differ from a yaml that `write` wrote, as
     "a.b: 1, there 2"; or None."""
-    return _first_difference(_plain(_filled(experiment)), _yaml().load(pathlib.Path(path).read_text()), "")
+    return _first_difference(documents.plain(_filled(experiment), str(path)), documents.read(path), "")
 
 
 def _first_difference(one, other, place):
@@ -210,8 +269,7 @@ def _first_difference(one, other, place):
 
 def write(experiment, path):
     """An experiment, every default filled in, or other keys and values, as yaml."""
-    with open(path, "w") as file:
-        _yaml().dump(_plain(_filled(experiment)), file)
+    documents.write(_filled(experiment), path)
 
 
 def _filled(experiment):
@@ -265,7 +323,7 @@ def compiled_vae(experiment, data_spec):
 
     def part(kind, *args, **offered):
         spec = getattr(experiment, kind)
-        return None if spec is None else schema.make(KINDS[kind], spec, kind, *args, **offered)
+        return None if spec is None else schema.make(PARTS[kind], spec, kind, *args, **offered)
 
     conditional = {"condition_size": condition_size}
     prior = part("prior", latent, output_shape=event, **conditional)
@@ -286,18 +344,13 @@ def compiled_vae(experiment, data_spec):
 
 def _optimizer(spec):
     """{Name: arguments}; learning_rate is a number or {Name: arguments} of `keras.optimizers.schedules`."""
-    constructor, kwargs = schema.resolve((keras.optimizers,), spec, "optimizer")
-    place = f"optimizer.{next(iter(spec))}"
-    rate = kwargs.get("learning_rate")
-    if isinstance(rate, dict):
-        kwargs = kwargs | {"learning_rate": schema.make((keras.optimizers.schedules,), rate, f"{place}.learning_rate")}
-    return schema.call(constructor, place, (), kwargs)
+    return schema.make(WRAPPED, spec, "optimizer")
 
 
 def callbacks(experiment):
     """The callbacks that the experiment names: Keras', and those of `tfvae.callbacks.watch`."""
     named = schema.arguments(Fit, experiment.fit, "fit").callbacks
-    return [schema.make((keras.callbacks, watch), spec, f"fit.callbacks[{index}]") for index, spec in enumerate(named)]
+    return [schema.make(CALLBACK, spec, f"fit.callbacks[{index}]") for index, spec in enumerate(named)]
 
 
 def fit_arguments(experiment):
@@ -305,28 +358,3 @@ def fit_arguments(experiment):
     arguments = schema.arguments(Fit, experiment.fit, "fit")._asdict()
     arguments.pop("callbacks")
     return arguments
-
-
-def assign(raw, key, value, place):
-    """Sets a key such as "objective.ELBO.beta" of nested dicts; `place` is what an error names."""
-    *parents, last = key.split(".")
-    for parent in parents:
-        if raw.get(parent) is None:
-            raw[parent] = {}
-        raw = raw[parent]
-        if not isinstance(raw, dict):
-            raise ConfigError(f"{place}: {parent} holds {raw!r}, not keys and values")
-    raw[last] = value
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
-
-
-def _yaml():
-    yaml = YAML(typ="safe", pure=True)  # YAML 1.2: 3e-3 is a number, no is a word
-    yaml.default_flow_style = None
-    yaml.sort_base_mapping_type_on_output = False
-    return yaml

@@ -272,9 +272,8 @@ def load(run):
     """
     run = pathlib.Path(run)
     _check_finished(run)
-    experiment = config.read(run / "config.yaml")
-    callbacks.check(run / "model.keras")
-    return keras.saving.load_model(run / "model.keras"), experiment
+    experiment = config.of_run(run)
+    return config.load_model(run / "model.keras"), experiment
 
 
 def _check_finished(run):
@@ -377,8 +376,7 @@ def _finish(run, record, checkpoints):
     """Gives the run the model of its best epoch, which was loaded before; returns it."""
     with files.beside(run / "model.keras") as partial:
         shutil.copyfile(checkpoints.folder / "best.keras", partial)
-        callbacks.check(partial)
-        vae = keras.saving.load_model(partial)
+        vae = config.load_model(partial)
     now = datetime.datetime.now(datetime.UTC)
     record |= {
         "finished": now.isoformat(timespec="seconds"),
