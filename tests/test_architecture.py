@@ -9,7 +9,19 @@ import tfvae
 
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
-    {"quiet", "files", "random", "replicas", "distributions", "networks", "flows", "data", "digits", "shapes"},
+    {
+        "quiet",
+        "progress",
+        "files",
+        "random",
+        "replicas",
+        "distributions",
+        "networks",
+        "flows",
+        "data",
+        "digits",
+        "shapes",
+    },
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
     {"checks", "execution"},
     {"model"},
@@ -18,7 +30,7 @@ LAYERS = (
     {"config", "workers"},
     {"training"},
     {"tuning"},
-    {"preload"},
+    {"preload", "showing"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -10,9 +10,10 @@ import keras
 import tensorflow as tf
 
 from tfvae import files
+from tfvae.callbacks.telling import Telling
 from tfvae.callbacks.watch import Pictures, Watch
 
-__all__ = ["Checkpoints", "Pictures", "Saved", "Terminated", "Watch", "latest"]
+__all__ = ["Checkpoints", "Pictures", "Saved", "Telling", "Terminated", "Watch", "latest"]
 
 KEPT = 2  # checkpoints
 
