@@ -65,7 +65,7 @@ def server(exported, tmp_path_factory):
     with (
         open(errors, "w") as stderr,
         subprocess.Popen(
-            [*command, "--rest-port", "0", "--grpc-port", "0"],
+            [*command, "--quiet", "--rest-port", "0", "--grpc-port", "0"],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
