@@ -20,14 +20,11 @@ class Telling(keras.callbacks.Callback):
         progress.doing(self._epoch)
 
     def on_train_batch_end(self, batch, logs=None):
-        steps = self.params["steps"]
-        progress.at(f"step {batch + 1} of {steps}" if steps else f"step {batch + 1}")
+        steps = self.params["steps"]  # a group of them may claim more
+        progress.at(f"step {min(batch + 1, steps)} of {steps}" if steps else f"step {batch + 1}")
 
     def on_test_begin(self, logs=None):
         progress.at("validation")
-
-    def on_test_batch_end(self, batch, logs=None):
-        progress.at(f"validation, step {batch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
         values = "".join(f"  {name} {value:.5g}" for name, value in (logs or {}).items())

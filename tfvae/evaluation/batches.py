@@ -51,6 +51,7 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
     count = int(data.cardinality())
     bar = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     of = f" of {count}" if count > 0 else ""
+    progress.at(f"0{of} batches")  # the first compiles
     results, index = [], 0
     for batch in data:
         seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
