@@ -14,7 +14,7 @@ import threading
 
 import psutil
 
-from tfvae import cli, config, tuning, workers
+from tfvae import cli, config, showing, tuning, workers
 
 RATE = "optimizer.Adam.learning_rate"
 CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "tune" / "digits.yaml"
@@ -65,7 +65,7 @@ def _searched(folder, tuner, fixed, space):
 
 
 def _trials(path, folder, overrides):
-    with contextlib.redirect_stdout(sys.stderr):  # a line a trial
+    with contextlib.redirect_stdout(sys.stderr), showing.shown(quiet=True):  # a line a trial
         return tuning.search(path, folder, overrides, cli.TRIALS_OF_A_PROCESS) is None
 
 

@@ -83,7 +83,18 @@ def _memory(models, requests):
 @contextlib.contextmanager
 def _served(models, batching):
     """`tfvae serve` -> (REST's address, gRPC's, the process)."""
-    command = [sys.executable, "-m", "tfvae.cli", "serve", str(models), "--rest-port", "0", "--grpc-port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "tfvae.cli",
+        "serve",
+        str(models),
+        "--quiet",
+        "--rest-port",
+        "0",
+        "--grpc-port",
+        "0",
+    ]
     process = subprocess.Popen(
         [*command, *([] if batching else ["--no-batching"])],
         stdout=subprocess.PIPE,

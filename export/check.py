@@ -6,9 +6,11 @@ differ by more than 1e-5 (of 1, or of the value where that is larger).
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import sys
+import tempfile
 
 import numpy as np
 
@@ -23,6 +25,22 @@ def newest(servable):
     return max(versions, key=lambda path: int(path.name))
 
 
+@contextlib.contextmanager
+def unless_it_fails():
+    """Keeps back what is written to stderr, by TensorFlow's libraries too, and shows it where an error comes of it."""
+    with tempfile.TemporaryFile() as notes, contextlib.ExitStack() as stack:
+        stderr = os.dup(2)
+        stack.callback(os.close, stderr)
+        stack.callback(os.dup2, stderr, 2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+
+
 def differences(version):
     """Yields (signature, output, shape, largest difference) for each output of each signature; images go in as files.
 
@@ -30,7 +48,8 @@ def differences(version):
         ValueError: when check.npz has no inputs for a signature.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with unless_it_fails():
+        import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # the Session loader, which TF Serving uses, is deprecated elsewhere
     with np.load(version / "assets.extra" / "check.npz") as file:

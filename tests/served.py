@@ -122,7 +122,18 @@ def compared(way, servable, path, call):
 @contextlib.contextmanager
 def server(models):
     """`tfvae serve`: the ports of REST and gRPC."""
-    command = [sys.executable, "-m", "tfvae.cli", "serve", str(models), "--rest-port", "0", "--grpc-port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "tfvae.cli",
+        "serve",
+        str(models),
+        "--quiet",
+        "--rest-port",
+        "0",
+        "--grpc-port",
+        "0",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parent.parent)
     try:
         line = process.stdout.readline()

@@ -14,6 +14,7 @@ LAYERS = (
         "quiet",
         "documents",
         "arguments",
+        "progress",
         "files",
         "random",
         "replicas",
@@ -32,7 +33,7 @@ LAYERS = (
     {"config", "workers"},
     {"training"},
     {"tuning"},
-    {"preload"},
+    {"preload", "showing"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

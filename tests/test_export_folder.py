@@ -61,7 +61,7 @@ def exported(tmp_path_factory):
 def server(exported):
     """Transport -> address of `tfvae serve` with this folder's configurations."""
     configs = ["--config", str(EXPORT / "models.config"), "--batching", str(EXPORT / "batching.config")]
-    ports = ["--rest-port", "0", "--grpc-port", "0"]
+    ports = ["--quiet", "--rest-port", "0", "--grpc-port", "0"]
     process = processes.Python("-m", "tfvae.cli", "serve", exported[1], *configs, *ports)
     found = re.search(r"http://(\S+) \(REST, page\), (\S+) \(gRPC\)", process.stdout.readline())
     assert found, process.communicate()

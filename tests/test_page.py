@@ -136,7 +136,18 @@ class Page:
 @contextlib.contextmanager
 def served(folder):
     """A server of the servables in a folder; its address."""
-    command = [sys.executable, "-m", "tfvae.cli", "serve", str(folder), "--rest-port", "0", "--grpc-port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "tfvae.cli",
+        "serve",
+        str(folder),
+        "--quiet",
+        "--rest-port",
+        "0",
+        "--grpc-port",
+        "0",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield re.search(r"http://[\d.:]+", process.stdout.readline())[0]

@@ -41,7 +41,7 @@ class Server:
     """`tfvae serve` in a process."""
 
     def __init__(self, models, *options):
-        ports = ["--rest-port", "0", "--grpc-port", "0"]
+        ports = ["--quiet", "--rest-port", "0", "--grpc-port", "0"]
         self.process = processes.Python("-m", "tfvae.cli", "serve", models, *ports, *options)
         line = self.process.stdout.readline()
         assert line.startswith("serving "), self.process.communicate()

@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 
+from tfvae import quiet
+
 __version__ = "0.1.0"
 
 _PARTS = ("likelihoods", "model", "objectives", "posteriors", "preprocessing", "priors")  # register with Keras
@@ -35,4 +37,4 @@ def __getattr__(name):
 # imported at once, for `keras.saving.load_model` finds only classes that have been.
 if os.path.splitext(os.path.basename(sys.argv[0]))[0] not in ("tfvae", "cli", "-m"):
     for _part in _PARTS:
-        importlib.import_module(f"tfvae.{_part}")
+        quiet.imported(f"tfvae.{_part}")

@@ -41,6 +41,7 @@ def parser(verbs):
         add, check = ARGUMENTS[name]
         added.set_defaults(verb=function, check=check)
         added.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+        added.add_argument("--quiet", action="store_true", help="do not show what is being done")
         add(added)
     return made
 

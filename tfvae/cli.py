@@ -6,7 +6,7 @@ import sys
 import tempfile
 import traceback
 
-from tfvae import arguments, quiet
+from tfvae import arguments, progress, quiet, showing
 
 __all__ = ["main"]
 
@@ -28,9 +28,10 @@ def main(words=None):
         _flushed()  # the help
         raise
     try:
-        options.check(options)
-        _prepare(options)
-        options.verb(options)
+        with showing.shown(options.quiet):
+            options.check(options)
+            _prepare(options)
+            options.verb(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         _flushed()
@@ -117,26 +118,29 @@ def _lead_nowhere(number):
 def _prepare(options):
     """Imports what the verb needs, without what TensorFlow's libraries say on the way."""
     if options.verb is serve:
+        progress.doing("starting TensorFlow")
         quiet.imported("tfvae.server")  # without Keras
     elif options.verb is not tune and not getattr(options, "workers", None):  # whose processes import it
+        progress.doing("starting TensorFlow")
         quiet.imported("tfvae.training")
 
 
 def train(options):
     """Train the experiment of a yaml in a new run folder, or go on with a run."""
     if options.workers:
-        more = [*(["--resume"] if options.resume else []), *_assignments(options), "--set", "strategy=multi_worker"]
+        more = [*(["--resume"] if options.resume else []), *_passed_on(options), "--set", "strategy=multi_worker"]
         return _on_workers(["train", options.config, options.run, *more], "of_cluster", options.workers)
     from tfvae import training
 
-    training.train(options.config, options.run, options.set, options.resume)
+    training.train(options.config, options.run, options.set, options.resume, verbose=0)  # lines of its own
     if json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {}).get("index", 0):
         return  # the chief says it
     print(f"run folder: {options.run} (model.keras, history.csv, tensorboard, checkpoints)")
 
 
-def _assignments(options):
-    return [word for assignment in options.set for word in ("--set", assignment)]
+def _passed_on(options):
+    assignments = [word for assignment in options.set for word in ("--set", assignment)]
+    return ["--quiet", *assignments] if options.quiet else assignments
 
 
 def _on_workers(arguments, environments, count):
@@ -150,13 +154,13 @@ def _on_workers(arguments, environments, count):
 def tune(options):
     """Search the best values of an experiment's keys, or go on with a search; the best run is kept in RUN/best."""
     if options.workers:
-        return _on_workers(["tune", options.config, options.run, *_assignments(options)], "of_search", options.workers)
+        return _on_workers(["tune", options.config, options.run, *_passed_on(options)], "of_search", options.workers)
     from tfvae import workers
 
-    workers.renewed(_trials, options.config, options.run, options.set)
+    workers.renewed(_trials, options.config, options.run, options.set, options.quiet)
 
 
-def _trials(path, folder, overrides):
+def _trials(path, folder, overrides, quiet):
     """Some trials, in a process of their own; whether there may be more. After the last, the table of the best."""
     from rich.console import Console
     from rich.table import Table
@@ -164,7 +168,8 @@ def _trials(path, folder, overrides):
     from tfvae import tuning
     from tfvae.tuning import report
 
-    rows = tuning.search(path, folder, overrides, TRIALS_OF_A_PROCESS)
+    with showing.shown(quiet):
+        rows = tuning.search(path, folder, overrides, TRIALS_OF_A_PROCESS)
     if not rows:
         return rows is None  # of a worker's: the chief says the rest
     table = Table(title=f"{folder}: the best of {len(rows)} trials")
@@ -198,6 +203,7 @@ def _print_evaluation(run, result):
 
     from tfvae.training import tables
 
+    progress.done()
     table = Table(title=f"{run}, split {result['split']}, {result['examples']} examples")
     for column, justify in (("", "left"), ("mean", "right"), ("standard error", "right"), ("", "left")):
         table.add_column(column, justify=justify)
@@ -206,16 +212,15 @@ def _print_evaluation(run, result):
             table.add_row(*row)
         table.add_section()
     Console().print(table)
-    for name, reason in result.get("left_out", {}).items():
-        print(f"left out: {name} ({reason})")
+    for line in tables.notes(result):
+        print(line)
 
 
 def plot(options):
     """Draw all figures that the run can have (images, latent space, units, learning curves) to RUN/figures."""
     from tfvae import training
 
-    for path in training.plot(options.run, report=print):
-        print(f"written: {path}")
+    training.plot(options.run, report=progress.line)
 
 
 def export(options):
@@ -241,13 +246,19 @@ def serve(options):
             return settings.models_file(options.config, options.models)
         return settings.folder_models(options.models)
 
+    def ready(line):
+        progress.done()
+        print(line, flush=True)
+
     place = (options.host, options.rest_port, options.grpc_port)
     if options.engine == engine.NAME:
+        progress.done()
         engine.run(models(), *place, options.batching, options.poll)
     batching = None if options.no_batching else server.Batching()
     if options.batching:
         batching = settings.batching_file(options.batching)
-    server.serve(models, *place, batching, options.poll, options.most_requests, options.most_bytes)
+    progress.doing(f"loading what is in {options.models}")
+    server.serve(models, *place, batching, options.poll, options.most_requests, options.most_bytes, ready)
 
 
 VERBS = ("train", "evaluate", "plot", "tune", "export", "serve")

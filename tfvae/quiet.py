@@ -1,24 +1,51 @@
-"""Imports without what TensorFlow's libraries write to stderr on the way."""
+"""Imports, and exports, without what TensorFlow's libraries write on the way."""
 
+import contextlib
 import importlib
+import logging
 import os
+import re
+import sys
 import tempfile
 
-__all__ = ["imported"]
+__all__ = ["imported", "warnings_alone"]
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # from which on TensorFlow's libraries write; 0 is all, and what is set is left so
+NOTE = re.compile(rb"[IWE]\d{4} \d\d|WARNING: All log messages before absl")  # what they write before they look at it
 
 
 def imported(name):
-    """The module of this name. What is written to stderr meanwhile, by C++ too, is shown only where it fails."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
+    """The module of this name. What TensorFlow's libraries write to stderr meanwhile is shown only where it fails."""
+    if os.environ.setdefault(LEVEL, "3") == "0" or "tensorflow" in sys.modules:
+        return importlib.import_module(name)
+    try:
+        stderr = os.dup(2)
+    except OSError:  # it is closed
+        return importlib.import_module(name)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
+        failed = False
         try:
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
         except Exception:
-            notes.seek(0)
-            os.write(stderr, notes.read())
+            failed = True
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+            notes.seek(0)
+            with contextlib.suppress(OSError):
+                os.write(2, b"".join(line for line in notes if failed or not NOTE.match(line)))
+    return module
+
+
+@contextlib.contextmanager
+def warnings_alone():
+    """Within, TensorFlow's Python part logs no less than warnings; in notebooks it tells of temporary files."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

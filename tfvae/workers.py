@@ -13,6 +13,8 @@ import threading
 import time
 import traceback
 
+from tfvae import progress
+
 __all__ = ["free_ports", "launch", "of_cluster", "of_search", "renewed"]
 
 SECONDS_TO_END = 10  # after SIGTERM
@@ -80,7 +82,7 @@ def launch(arguments, environments):
 
 def _worker(arguments, environment, index, output):
     process = subprocess.Popen(
-        [sys.executable, "-m", "tfvae.cli", *arguments],
+        [sys.executable, "-m", "tfvae.cli", *arguments, *(["--quiet"] if index else [])],
         env=os.environ | environment,
         stdout=None if index == 0 else output,
         stderr=output,
@@ -145,7 +147,9 @@ def renewed(function, *arguments):
         receiving, sending = context.Pipe(duplex=False)
         process = context.Process(target=_call, args=(sending, function, arguments))
         with contextlib.ExitStack() as stack, receiving:
+            progress.doing("starting TensorFlow")  # in the process that forks, which the first waits for
             process.start()
+            progress.done()  # from now on the process says
             sending.close()  # here, so that its end is seen
             told = _tell_on_signals(stack, [process])
             try:

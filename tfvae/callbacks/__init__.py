@@ -15,9 +15,10 @@ import tensorflow as tf
 from tfvae import files, replicas
 from tfvae.callbacks import finite, state
 from tfvae.callbacks.finite import NotFinite
+from tfvae.callbacks.telling import Telling
 from tfvae.callbacks.watch import Pictures, Watch
 
-__all__ = ["Checkpoints", "NotFinite", "Pictures", "Saved", "Terminated", "Watch", "check", "latest"]
+__all__ = ["Checkpoints", "NotFinite", "Pictures", "Saved", "Telling", "Terminated", "Watch", "check", "latest"]
 
 KEPT = 2  # checkpoints
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of a .keras file

@@ -15,6 +15,8 @@ from tfvae.data.batches import Position, finished, grouped, held, passes, untune
 
 __all__ = ["Position", "grouped", "held", "load", "untuned"]
 
+NUMBERS = (tf.uint32, tf.int32, tf.int32)  # of a draw: seed, split, index of the first example
+
 
 class Part(NamedTuple):
     """Examples start..stop-1 of a split."""
@@ -123,14 +125,19 @@ def _binarizer(binarize, seed, dtype):
     if binarize != "static":
         raise ValueError(f"binarize is 'static' or 'threshold', not {binarize!r}")
 
-    @tf.function(reduce_retracing=True)
     def static(images, split, first):
-        stream = random.seed(seed, random.Stream.DATA, zlib.crc32(split.encode()) & 0x7FFFFFFF, first)
-        flat = tf.reshape(images, [tf.shape(images)[0], -1])
-        drawn = random.uniform(tf.shape(flat), stream) < tf.cast(flat, tf.float32) / 255.0
-        return tf.reshape(255 * tf.cast(drawn, tf.uint8), tf.shape(images))
+        return _drawn(images, tf.constant(seed & 0xFFFFFFFF, tf.uint32), zlib.crc32(split.encode()) & 0x7FFFFFFF, first)
 
     return static
+
+
+@tf.function(input_signature=[tf.TensorSpec(None, tf.uint8), *(tf.TensorSpec([], t) for t in NUMBERS)])
+def _drawn(images, seed, split, first):
+    """Pixels of 0 and 255, drawn with their grey values as probability: one program for all data."""
+    stream = random.seed(seed, random.Stream.DATA, split, first)
+    flat = tf.reshape(images, [tf.shape(images)[0], -1])
+    drawn = random.uniform(tf.shape(flat), stream) < tf.cast(flat, tf.float32) / 255.0
+    return tf.reshape(255 * tf.cast(drawn, tf.uint8), tf.shape(images))
 
 
 def _read(source, parts, binary, count):

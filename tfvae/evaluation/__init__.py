@@ -4,7 +4,15 @@ from tfvae.checks import NotApplicable
 from tfvae.evaluation.annealing import Annealed, Bounds, annealed, bidirectional
 from tfvae.evaluation.batches import Estimate
 from tfvae.evaluation.disentanglement import DCI, codes, dci, factor_vae_score, mig, sap
-from tfvae.evaluation.evidence import Importance, bits_per_dimension, elbo_terms, log_marginal, log_marginal_of_batch
+from tfvae.evaluation.evidence import (
+    FewEffective,
+    Importance,
+    bits_per_dimension,
+    doubt,
+    elbo_terms,
+    log_marginal,
+    log_marginal_of_batch,
+)
 from tfvae.evaluation.gaps import Gap, gap
 from tfvae.evaluation.information import (
     KLParts,
@@ -32,6 +40,7 @@ __all__ = [
     "Bounds",
     "DensityCoverage",
     "Estimate",
+    "FewEffective",
     "Gap",
     "Importance",
     "KLParts",
@@ -47,6 +56,7 @@ __all__ = [
     "codes",
     "dci",
     "density_coverage",
+    "doubt",
     "draws",
     "elbo_terms",
     "factor_vae_score",

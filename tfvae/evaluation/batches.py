@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import random, replicas
+from tfvae import progress, random, replicas
 from tfvae.data import untuned
 
 __all__ = ["Estimate", "compiled", "over_batches"]
@@ -49,7 +49,9 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
     if not isinstance(data, tf.data.Dataset):
         data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
     count = int(data.cardinality())
-    progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
+    bar = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
+    of = f" of {count}" if count > 0 else ""
+    progress.at(f"0{of} batches")  # the first compiles
     results, index = [], 0
     for batch in data:
         if not results:
@@ -57,7 +59,8 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
         seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
         results.append(run(batch, seeds).numpy())
         index += results[-1].shape[1]
-        progress.add(1)
+        bar.add(1)
+        progress.at(f"{len(results)}{of} batches")
     if not results:
         raise ValueError("there is no data to evaluate")
     return np.concatenate(results, axis=1)

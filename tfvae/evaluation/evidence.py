@@ -10,7 +10,15 @@ import tensorflow as tf
 from tfvae import objectives, random
 from tfvae.evaluation.batches import Estimate, over_batches
 
-__all__ = ["Importance", "bits_per_dimension", "elbo_terms", "log_marginal", "log_marginal_of_batch"]
+__all__ = [
+    "FewEffective",
+    "Importance",
+    "bits_per_dimension",
+    "doubt",
+    "elbo_terms",
+    "log_marginal",
+    "log_marginal_of_batch",
+]
 
 NUMBERS_AT_ONCE = 2**22  # decoded values that a chunk of samples may hold: 16 MB of float32
 
@@ -18,6 +26,10 @@ NUMBERS_AT_ONCE = 2**22  # decoded values that a chunk of samples may hold: 16 M
 # so few weights rule the sum, the heavy ones that are missing are not seen in it either. The number of samples does
 # not matter for that, so the limit is no share of them. A quick look, of fewer samples than this, claims no precision.
 FEW_EFFECTIVE, WARN_FROM = 10, 1000
+
+
+class FewEffective(RuntimeWarning):
+    """So few importance samples are effective that an estimate is likely too low."""
 
 
 class Importance(NamedTuple):
@@ -85,13 +97,16 @@ def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
         example there are the effective number of samples and the standard error that comes from the sampling.
 
     Warns:
-        when, of 1000 samples or more, fewer than 10 are effective for over a tenth of the examples.
+        FewEffective: when, of 1000 samples or more, fewer than 10 are effective for over a tenth of the examples.
     """
     if samples < 1:
         raise ValueError(f"samples must be 1 or more, not {samples}")
     values, effective = over_batches(vae, log_marginal_of_batch, data, seed, verbose, samples)
-    _warn_of_few(values, effective, samples)
-    return Importance(values, effective, _errors(effective, samples))
+    found = Importance(values, effective, _errors(effective, samples))
+    reason = doubt(found, samples)
+    if reason:
+        warnings.warn(f"log_marginal: {reason}", FewEffective, stacklevel=2)
+    return found
 
 
 def _errors(effective, samples):
@@ -102,16 +117,16 @@ def _errors(effective, samples):
         return np.sqrt(np.maximum(samples / effective - 1.0, 0.0) / (samples - 1))
 
 
-def _warn_of_few(values, effective, samples):
-    finite = np.isfinite(values)  # a point's bound is -infinity, which no samples would mend
-    few = int(np.sum(effective[finite] < FEW_EFFECTIVE))
-    if samples >= WARN_FROM and few > 0.1 * len(values):
-        warnings.warn(
-            f"log_marginal: for {few} of {len(values)} examples fewer than {FEW_EFFECTIVE} of {samples} samples are "
-            "effective, so that log p(x) is likely too low: take more samples, or use evaluation.annealed",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+def doubt(found, samples):
+    """Why an `Importance` of so many samples is likely too low, a sentence; None where nothing tells of it."""
+    finite = np.isfinite(found.values)  # a point's bound is -infinity, which no samples would mend
+    few = int(np.sum(found.effective_samples[finite] < FEW_EFFECTIVE))
+    if samples < WARN_FROM or few <= 0.1 * len(found.values):
+        return None
+    return (
+        f"for {few} of {len(found.values)} examples fewer than {FEW_EFFECTIVE} of {samples} samples are effective, so "
+        "that log p(x) is likely too low: take more samples, or use evaluation.annealed"
+    )
 
 
 def log_marginal_of_batch(vae, samples, batch, key):

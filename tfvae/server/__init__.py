@@ -33,6 +33,7 @@ def serve(
     seconds=1.0,
     most_requests=MOST_REQUESTS,
     most_bytes=MOST_BYTES,
+    report=print,
 ):
     """Serves until SIGTERM or Ctrl-C; then no more is taken in, and what runs is answered.
 
@@ -44,6 +45,7 @@ def serve(
         seconds: between looks for new versions.
         most_requests: that may run or wait at a time; further ones are refused.
         most_bytes: of a request.
+        report: function, which is given a line that says where, once it serves.
 
     Raises:
         OSError: when a port is taken.
@@ -52,10 +54,10 @@ def serve(
     served = Models(models, batching, seconds)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again, when all is done
     with _listening(host, rest_port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(served, listener, f"{host}:{grpc_port}", most_requests, most_bytes))
+        runner.run(_serve(served, listener, f"{host}:{grpc_port}", most_requests, most_bytes, report))
 
 
-async def _serve(served, listener, grpc_address, most_requests, most_bytes):
+async def _serve(served, listener, grpc_address, most_requests, most_bytes, report):
     metrics, admission = Metrics(), Admission(most_requests)
     rpcs, grpc_port = rpc.server(served, metrics, admission, most_bytes, grpc_address)
     await asyncio.to_thread(served.start)
@@ -67,7 +69,7 @@ async def _serve(served, listener, grpc_address, most_requests, most_bytes):
     host, port = listener.getsockname()[:2]
     await rpcs.start()
     where = f"http://{host}:{port} (REST, page), {host}:{grpc_port} (gRPC)"
-    print(f"serving {', '.join(served.names())}: {where}", flush=True)
+    report(f"serving {', '.join(served.names())}: {where}")
     try:
         await uvicorn.Server(uvicorn.Config(app, **settings)).serve(sockets=[listener])
     finally:

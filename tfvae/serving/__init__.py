@@ -7,7 +7,7 @@ import filelock
 import keras
 import numpy as np
 
-from tfvae import files
+from tfvae import files, progress
 from tfvae.model import VAE
 from tfvae.serving import saved, signatures
 
@@ -68,6 +68,7 @@ def export(vae, folder, elbo_samples=10, samples=1000, dtype="float32", jit_comp
     with filelock.FileLock(folder / ".lock"), files.workspace(folder) as beside:
         version = 1 + max([int(path.name) for path in folder.glob("*/*") if path.name.isdigit()], default=0)
         for name, functions in servables.items():
+            progress.doing(f"exporting the {name}")
             path = beside / name
             requests = {key: saved.examples(vae, signature.specs) for key, signature in functions.items()}
             saved.write(path, name, functions, requests)

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from tfvae import random
+from tfvae import quiet, random
 
 __all__ = ["answers", "checksum", "examples", "write"]
 
@@ -29,7 +29,8 @@ def write(path, servable, signatures, requests):
     module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
     module.weights = [variable for function in functions.values() for variable in function.variables]
     default = next(iter(functions))
-    tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
+    with quiet.warnings_alone():
+        tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
     (path / "assets.extra").mkdir()
     outputs = answers(functions, requests)
     requests, outputs = ({"serving_default": found[default]} | found for found in (requests, outputs))

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, checks, config, data, execution, files, serving
+from tfvae import callbacks, checks, config, data, evaluation, execution, files, progress, serving
 from tfvae.training import measures, plots
 
 __all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment"]
@@ -34,7 +34,7 @@ FORMAT = 1  # of run folders: what run.json, history.csv and checkpoints hold
 PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
 
 
-def train(config_path, run, overrides=(), resume=False):
+def train(config_path, run, overrides=(), resume=False, verbose="auto"):
     """Trains the experiment of a yaml in the new run folder `run`; returns the trained VAE of the best epoch.
 
     The best epoch is that of the highest ELBO (or what else the objective is judged by, its `monitor`) on the
@@ -46,6 +46,7 @@ def train(config_path, run, overrides=(), resume=False):
         overrides: assignments such as "objective.ELBO.beta=4".
         resume: go on where the run's last checkpoint was, if there is one: the weights become those of a run that was
             never interrupted. `fit.epochs` may be another than the run began with, if no fewer than are done.
+        verbose: as for `fit`.
 
     Raises:
         ConfigError, FileNotFoundError, ValueError: for config and data, before anything is written; also where those of
@@ -58,7 +59,7 @@ def train(config_path, run, overrides=(), resume=False):
     if run.exists() and not resume and _is_chief():
         raise FileExistsError(f"the run folder {run} exists: choose another, remove it, or go on with it (--resume)")
     strategy = config.strategy(config.keys(config_path, overrides).get("strategy", "default"))
-    return train_experiment(config.read(config_path, overrides), run, resume, strategy)
+    return train_experiment(config.read(config_path, overrides), run, resume, strategy, verbose=verbose)
 
 
 def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto"):
@@ -67,8 +68,10 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
     run = pathlib.Path(run)
     saved = _saved(run, experiment) if resume else None
     position = data.Position(saved.state["step"] if saved else 0)
+    progress.doing("reading the data")
     train_data, validation_data = config.training_data(experiment, position, kept)
     position.skip.assign(0)  # the checkpoint brings it back, when all have had their look at the first batch
+    progress.doing("making the model")
     with strategy.scope():
         vae = config.compiled_vae(experiment, train_data.element_spec)
     first = checks.data(vae, train_data)
@@ -76,6 +79,7 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
     others = config.callbacks(experiment)
     execution.directed(vae, others)
     if experiment.adapt and saved is None:
+        progress.doing("adapting the model to the data")
         vae.adapt(train_data)
     with alone(run) if _is_chief() else contextlib.nullcontext():
         record = _start_record(run, experiment, vae, first, saved) if _is_chief() else None
@@ -125,7 +129,7 @@ def _prepared(vae, run, experiment, datasets, others, first, position, saved, ve
             vae.fit(
                 train_data,
                 validation_data=validation_data,
-                callbacks=[*others, *writers, checkpoints],
+                callbacks=[*others, *writers, callbacks.Telling(), checkpoints],
                 verbose=verbose if _is_chief() else 0,
                 **arguments,
             )
@@ -272,6 +276,7 @@ def load(run):
     """
     run = pathlib.Path(run)
     _check_finished(run)
+    progress.doing("loading the model")
     experiment = config.of_run(run)
     return config.load_model(run / "model.keras"), experiment
 
@@ -307,9 +312,11 @@ def evaluate(run, split="test", samples=5000, more=True, show=None):
     files.check(pathlib.Path(run) / "evaluation.json")
     vae, experiment = load(run)
     start = time.perf_counter()
-    result = {"split": split} | measures.evidence(vae, config.evaluation_data(experiment, split), samples)
-    if more:
-        result["measures"], result["left_out"] = measures.taken(vae, experiment, split, samples)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", evaluation.FewEffective)  # it is in the result, as a doubt
+        result = {"split": split} | measures.evidence(vae, config.evaluation_data(experiment, split), samples)
+        if more:
+            result["measures"], result["left_out"] = measures.taken(vae, experiment, split, samples)
     result["seconds"] = round(time.perf_counter() - start, 1)
     if show is not None:
         show(result)
@@ -322,7 +329,8 @@ def plot(run, report=None):
 
     Args:
         run: folder of a finished run.
-        report: function, which is given a line that says what was left out, and why; nothing where nothing was.
+        report: function, which is given a line for each figure when it is written, and where some were left out one
+            that says which, and why.
     """
     _check_finished(pathlib.Path(run))
     files.check(pathlib.Path(run) / "figures" / "samples.png")

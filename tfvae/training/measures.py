@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfvae import config, evaluation
+from tfvae import config, evaluation, progress
 from tfvae.evaluation import NotApplicable
 
 __all__ = ["evidence", "labels", "rate_distortion", "taken"]
@@ -16,15 +16,19 @@ COMPONENTS, NEIGHBOURS = 50, 5  # of pixels, in which it is; and among how many
 
 def evidence(vae, data, samples):
     """ELBO, its terms, log p(x) and how far it can be trusted, and active units: what all VAEs have."""
+    progress.doing("active units")
     active = evaluation.active_units(vae, data)
-    estimates = evaluation.elbo_terms(vae, data, ELBO_SAMPLES, verbose=1)
-    estimates["log_marginal"] = found = evaluation.log_marginal(vae, data, samples, verbose=1)
+    progress.doing("ELBO")
+    estimates = evaluation.elbo_terms(vae, data, ELBO_SAMPLES)
+    progress.doing(f"log p(x), {samples} samples per example")
+    estimates["log_marginal"] = found = evaluation.log_marginal(vae, data, samples)
     result = {"examples": len(found.values), "elbo_samples": ELBO_SAMPLES, "log_marginal_samples": samples}
     result |= {name: _numbers(estimate) for name, estimate in estimates.items()}
     result["log_marginal"] |= {
         "sampling_error": float(np.sqrt(np.sum(found.errors**2)) / len(found.errors)),
         "effective_samples_median": float(np.median(found.effective_samples)),
         "effective_samples_least": float(np.min(found.effective_samples)),
+        "doubt": evaluation.doubt(found, samples),
     }
     if vae.likelihood.discrete:  # of a density they would depend on the unit of x
         result["bits_per_dimension"] = evaluation.bits_per_dimension(found.mean, vae.likelihood.event_shape)
@@ -35,6 +39,7 @@ def taken(vae, experiment, split, samples):
     """All further measures that a VAE can have of a split: ({name: numbers}, {name: why there are none})."""
     found, left_out = {}, {}
     for name, measure in MEASURES.items():
+        progress.doing(name.replace("_", " "))
         try:
             found[name] = measure(vae, experiment, split, samples)
         except NotApplicable as reason:

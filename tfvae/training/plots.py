@@ -6,7 +6,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from tfvae import config, evaluation, figures
+from tfvae import config, evaluation, figures, progress
 from tfvae.evaluation import NotApplicable
 from tfvae.training import measures
 
@@ -19,20 +19,27 @@ TEMPERATURES = (0.0, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)  # of the curve of rate and
 
 def draw(run, vae, experiment, report=None):
     """`training.plot`, of a run's folder, its VAE and its experiment."""
+    report = report or (lambda line: None)
     paths, reasons = [], {}
-    for name, drawn in _drawings(run, vae, experiment).items():
+    for file, write in _written(run, vae, experiment).items():
+        progress.doing(f"drawing {file}")
         try:
-            paths.append(figures.write(drawn(), run / "figures" / f"{name}.png"))
+            paths.append(write(run / "figures" / file))
+            report(f"written: {paths[-1]}")
         except NotApplicable as reason:
-            reasons.setdefault(str(reason), []).append(name)
-    try:
-        pictures = sorted((run / "pictures").glob("epoch_*.png"))
-        paths.append(figures.animation(pictures, run / "figures" / "training.gif"))
-    except NotApplicable as reason:
-        reasons[str(reason)] = ["training.gif"]
-    if reasons and report is not None:
+            reasons.setdefault(str(reason), []).append(file.removesuffix(".png"))
+    if reasons:
         report("left out: " + "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items()))
     return paths
+
+
+def _written(run, vae, experiment):
+    """{name of a file: function that writes it at a path} of all figures, and of the film of training."""
+    progress.doing("reading examples")
+    drawings = _drawings(run, vae, experiment)
+    files = {f"{name}.png": lambda path, drawn=drawn: figures.write(drawn(), path) for name, drawn in drawings.items()}
+    pictures = sorted((run / "pictures").glob("epoch_*.png"))
+    return files | {"training.gif": lambda path: figures.animation(pictures, path)}
 
 
 def _drawings(run, vae, experiment):

@@ -1,6 +1,8 @@
 """What was measured, as rows of words for a table."""
 
-__all__ = ["evaluation"]
+__all__ = ["evaluation", "notes"]
+
+DOCS = "docs/evaluation.md"  # what one needs to know of log p(x)
 
 
 def evaluation(result):
@@ -8,6 +10,13 @@ def evaluation(result):
     measures = result.get("measures", {})
     sections = [_evidence(result)] + [rows(measures[name]) for name, rows in ROWS.items() if name in measures]
     return [section for section in sections if section]
+
+
+def notes(result):
+    """What `training.evaluate` gives -> lines that go below the table."""
+    doubt = result["log_marginal"].get("doubt")
+    lines = [f"note: {doubt} ({DOCS})"] if doubt else []
+    return lines + [f"left out: {name} ({reason})" for name, reason in result.get("left_out", {}).items()]
 
 
 def _nats(name, numbers, note):

@@ -15,7 +15,7 @@ import typing
 import keras
 import keras_tuner
 
-from tfvae import checks, config, evaluation, files, training
+from tfvae import checks, config, evaluation, files, progress, training
 from tfvae.config import ConfigError, schema
 from tfvae.tuning import report
 from tfvae.tuning.space import Space
@@ -114,6 +114,7 @@ def search(path, folder, overrides=(), most_trials=None):
         ArithmeticError: when all trials failed.
     """
     path, folder = pathlib.Path(path), pathlib.Path(folder)
+    progress.doing("reading the search")
     settings, model, oracle = _read(path, overrides)
     role = os.environ.get("KERASTUNER_TUNER_ID", "chief")
     if "chief" not in role:
@@ -122,6 +123,7 @@ def search(path, folder, overrides=(), most_trials=None):
     with training.alone(folder):
         _start(folder, settings, model)
         _durable(oracle)
+        progress.doing("searching")
         found = _Search(oracle, model, settings, folder, most_trials)
         return None if found.stopped() else _finish(found, settings, model, folder)
 
@@ -182,12 +184,13 @@ def _durable(oracle):
     oracle._save_trial = lambda trial: files.write_json(
         pathlib.Path(oracle._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state()
     )
-    ended = oracle.end_trial
+    ended, listener = oracle.end_trial, progress.listener()  # a chief's trials end in threads of its server
 
     def end_trial(trial):
         ended(trial)
         row = report.row(oracle.trials[trial.trial_id], pathlib.Path(oracle._get_trial_dir(trial.trial_id), "run"))
-        print(report.line(row, len(oracle.end_order), oracle.max_trials), flush=True)
+        listener.line(report.line(row, len(oracle.end_order), oracle.max_trials))
+        listener.at(f"{len(oracle.end_order)} trials done")
 
     oracle.end_trial = end_trial
 
@@ -256,8 +259,9 @@ class _Search(keras_tuner.Tuner):
         try:
             if trial.hyperparameters.values.get("tuner/initial_epoch") and not run.exists():
                 self._go_on_from(self.run_folder(trial.hyperparameters.values["tuner/trial_id"]), run, experiment)
-            training.train_experiment(experiment, run, True, self.strategy, self.model.kept, verbose=0)
-            return {self.settings.objective: self._score(experiment, run)}
+            with progress.within(f"trial {trial.trial_id}"):
+                training.train_experiment(experiment, run, True, self.strategy, self.model.kept, verbose=0)
+                return {self.settings.objective: self._score(experiment, run)}
         except OSError as error:  # no fault of the trial's
             raise keras_tuner.errors.FatalError(str(error)) from error
         except Exception as error:
@@ -290,6 +294,7 @@ def _finish(found, settings, model, folder):
     Raises:
         ArithmeticError: when no trial was completed.
     """
+    progress.doing("drawing what was found")
     oracle = found.oracle
     trials = [oracle.trials[key] for key in oracle.start_order]
     rows = [report.row(trial, found.run_folder(trial.trial_id)) for trial in trials]

@@ -1,0 +1,285 @@
+"""What a newcomer reads: the verbs say what they do, and nothing that is to be ignored."""
+
+import contextlib
+import io
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import models, processes
+from tfvae import callbacks, cli, data, evaluation, progress, quiet, showing, training, tuning
+from tfvae.training import tables
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMOKE = str(ROOT / "configs" / "smoke.yaml")
+pytestmark = pytest.mark.xdist_group("quiet")  # its run is trained once
+
+
+class Heard(progress.Listener):
+    """Keeps what was said."""
+
+    def __init__(self):
+        self.said = []
+
+    def doing(self, what):
+        self.said.append(("doing", what))
+
+    def at(self, so_far):
+        self.said.append(("at", so_far))
+
+    def line(self, text):
+        self.said.append(("line", text))
+
+    def of(self, kind):
+        return [text for name, text in self.said if name == kind]
+
+
+@contextlib.contextmanager
+def as_in_a_terminal():
+    """Warnings are shown, as Python does where it is told nothing, and not raised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+@pytest.fixture(scope="module")
+def verbs(tmp_path_factory):
+    """What the verbs of a small run print: verb -> (stdout, stderr); and the folder."""
+    folder, printed = tmp_path_factory.mktemp("quiet"), {}
+    run, exported = str(folder / "run"), str(folder / "models")
+    lines = [
+        ["train", SMOKE, run],
+        ["evaluate", run, "--samples", "1000", "--split", "test[:30]"],
+        ["plot", run],
+        ["export", run, exported],
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(showing, "SECONDS", 0.02)
+        for arguments in lines:
+            with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+                with as_in_a_terminal():
+                    assert cli.main(arguments) == 0
+            printed[arguments[0]] = out.getvalue(), err.getvalue()
+    return folder, printed
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "plot", "export"])
+def test_a_verb_writes_no_line_on_stderr_and_no_warning(verbs, verb):
+    """The fixture trains, evaluates, plots and exports: that takes 30 s of CPU."""
+    output, errors = verbs[1][verb]
+    assert errors == ""
+    assert not re.search(r"warning|retracing|oneDNN|\x1b|\r|\x08", output, re.IGNORECASE)
+
+
+SAID = {
+    "train": [r"reading the data", r"making the model", r"adapting", r"^epoch 2 of 2:  elbo -\d+", r"^run folder: "],
+    "evaluate": [r"^loading the model", r"^ELBO", r"^log p\(x\), 1000", r"^gap", r"^samples", r"^written: .*json"],
+    "plot": [r"^drawing traversals.png: ", r"^written: .*traversals.png", r"^left out: manifold"],
+    "export": [r"^exporting the encoder: ", r"^exporting the scorer: ", r"^written: .*scorer/1"],
+}
+
+
+@pytest.mark.parametrize(("verb", "said"), [(verb, said) for verb, patterns in SAID.items() for said in patterns])
+def test_a_verb_says_in_plain_lines_what_it_does(verbs, verb, said):
+    assert re.search(said, verbs[1][verb][0], re.MULTILINE)
+
+
+def test_each_figure_is_named_when_it_is_written(verbs):
+    lines = verbs[1]["plot"][0].splitlines()
+    written = next(i for i, line in enumerate(lines) if line.startswith("written: ") and "reconstructions" in line)
+    drawing = max(i for i, line in enumerate(lines) if line.startswith("drawing learning_curves"))
+    assert written < drawing
+
+
+def test_quiet_leaves_the_lines_to_keep(verbs, capsys, monkeypatch):
+    """Draws all figures: 6 s of CPU."""
+    monkeypatch.setattr(showing, "SECONDS", 0.01)
+    assert cli.main(["plot", str(verbs[0] / "run"), "--quiet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 9 and all(line.startswith(("written: ", "left out: ")) for line in lines)
+
+
+def test_few_effective_samples_are_one_line_below_the_table(verbs, capsys, monkeypatch):
+    """With all measures, as some of them estimate log p(x) too: 10 s of CPU."""
+    monkeypatch.setattr("tfvae.evaluation.evidence.FEW_EFFECTIVE", 10_000)  # so that all are few
+    assert cli.main(["evaluate", str(verbs[0] / "run"), "--samples", "1000", "--split", "test[:20]"]) == 0
+    output, errors = capsys.readouterr()
+    (note,) = [line for line in output.splitlines() if "effective, so that" in line]
+    assert note.startswith("note: for 20 of 20 examples") and note.endswith("(docs/evaluation.md)") and errors == ""
+    assert output.index("└") < output.index(note)
+    assert (ROOT / tables.DOCS).is_file()
+
+
+def test_library_functions_are_silent(verbs, capsys):
+    training.evaluate(verbs[0] / "run", "test[:20]", 10, more=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_evaluation_says_how_far_it_is():
+    heard = Heard()
+    with progress.heard(heard):
+        evaluation.elbo_terms(models.small_vae(), models.dataset(models.small_images(20), 5))
+    assert heard.said == [("at", f"{n} of 4 batches") for n in range(5)]
+
+
+def test_training_says_epochs_and_steps():
+    heard = Heard()
+    x = models.small_images(20)
+    with progress.heard(heard):
+        models.small_vae().fit(x, batch_size=5, epochs=2, validation_data=x, verbose=0, callbacks=[callbacks.Telling()])
+    assert heard.of("doing") == ["epoch 1 of 2", "epoch 2 of 2"]
+    assert {"step 4 of 4", "validation"} <= set(heard.of("at"))
+    assert all(re.match(r"epoch \d of 2:  .*val_elbo -[\d.]+  .*\d s$", line) for line in heard.of("line"))
+
+
+def test_what_a_part_says_is_how_far_the_whole_is():
+    heard = Heard()
+    with progress.heard(heard), progress.within("trial 3"):
+        progress.doing("epoch 1 of 2")
+        progress.at("step 4 of 9")
+        progress.line("epoch 1: good")
+    assert heard.said == [("doing", "trial 3"), ("at", "epoch 1 of 2"), ("at", "epoch 1 of 2, step 4 of 9")]
+
+
+def test_nobody_hears_after_the_end_or_in_another_thread():
+    heard = Heard()
+    with progress.heard(heard):
+        thread = threading.Thread(target=progress.doing, args=("this",))
+        thread.start()
+        thread.join()
+    progress.doing("that")
+    assert heard.said == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_has_a_line_that_moves_and_vanishes(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    screen = sys.stdout
+    with showing.shown():
+        progress.doing("log p(x)")
+        progress.at("3 of 20 batches [x]")
+        time.sleep(0.3)
+        print("above")
+        progress.line("written: a.png")
+        progress.done()
+        print("after")
+    text = screen.getvalue()
+    assert "log p(x): 3 of 20 batches [x]" in text and "0:00:0" in text
+    assert text.index("above") < text.index("written: a.png") < text.index("after")
+    assert sys.stdout is screen  # it is given back
+
+
+def test_what_reads_the_lines_may_go(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(showing, "SECONDS", 0.01)
+    monkeypatch.setattr(sys, "stdout", Gone())
+    with showing.shown():
+        progress.doing("this")
+        time.sleep(0.1)
+
+
+def test_a_warning_is_one_line(capsys):
+    with as_in_a_terminal():
+        with showing.shown():
+            warnings.warn("this\nand that", UserWarning, stacklevel=1)
+        assert capsys.readouterr().err == "warning: this and that\n"
+        shown = warnings.showwarning
+    assert shown is not showing._one_line
+
+
+def test_loading_data_many_times_traces_one_program():
+    images = [data.load("digits", f"test[:{n}]", binarize="static") for n in (10, 20, 30)]
+    assert all(len(np.concatenate(list(dataset))) == n for dataset, n in zip(images, (10, 20, 30), strict=True))
+    assert data._drawn.experimental_get_tracing_count() == 1
+
+
+def test_static_pixels_follow_from_seed_split_and_place():
+    whole, part = (next(iter(data.load("digits", s, 50, binarize="static"))) for s in ("test[:50]", "test[20:30]"))
+    other = next(iter(data.load("digits", "test[:50]", 50, binarize="static", seed=2**40 + 1)))
+    tf.debugging.assert_equal(whole[20:30], part)
+    assert np.any(whole != other) and set(np.unique(other)) == {0, 255}
+
+
+def test_a_search_says_its_trials(tmp_path):
+    """Two short trials: 6 s of CPU."""
+    path = tmp_path / "search.yaml"
+    path.write_text(
+        f"base: {SMOKE}\nset: {{fit.epochs: 1}}\ntuner: {{RandomSearch: {{max_trials: 2}}}}\n"
+        "space: {optimizer.Adam.learning_rate: {Float: {min_value: 1.0e-3, max_value: 1.0e-2}}}\n"
+    )
+    heard = Heard()
+    with progress.heard(heard):
+        tuning.search(path, tmp_path / "folder")
+    assert {"trial 0", "trial 1", "searching"} <= set(heard.of("doing"))
+    assert any(re.match("epoch 1 of 1, step 10 of 10", text) for text in heard.of("at"))
+    assert len(heard.of("line")) == 2 and all(line.startswith("trial ") for line in heard.of("line"))
+
+
+IMPORTED = """
+import os, sys
+import tfvae
+from tfvae import data
+print(len(data.load("digits", "test[:10]")), os.environ["TF_CPP_MIN_LOG_LEVEL"])
+"""
+
+
+@pytest.mark.parametrize(("level", "lines"), [(None, 0), ("0", 1)])
+def test_importing_the_package_writes_nothing_unless_it_is_asked_to(level, lines):
+    """A new Python each, which imports TensorFlow: 5 s of CPU."""
+    variables = {key: value for key, value in os.environ.items() if key != quiet.LEVEL}
+    variables |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""} | ({quiet.LEVEL: level} if level else {})
+    done = subprocess.run([sys.executable, "-c", IMPORTED], env=variables, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", level or "3"], done.stderr
+    assert min(len(done.stderr.splitlines()), 1) == lines
+
+
+def test_an_import_that_fails_shows_what_was_written(tmp_path):
+    (tmp_path / "broken.py").write_text(
+        "import os\nos.write(2, b'E0000 00:00 a library fails\\n')\nraise ImportError\n"
+    )
+    (tmp_path / "fine.py").write_text("import os\nos.write(2, b'I0000 00:00 a note\\nof a user\\n')\n")
+    script = "import sys\nfrom tfvae import quiet\nquiet.imported(sys.argv[1])"
+    for name, said in (("broken", ["E0000 00:00 a library fails"]), ("fine", ["of a user"])):
+        started = [sys.executable, "-c", f"import sys; sys.argv[0] = 'tfvae'\n{script}", name]
+        done = subprocess.run(started, env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}, capture_output=True)
+        assert done.stderr.decode().splitlines()[: len(said)] == said
+
+
+def test_the_check_of_an_export_is_quiet(verbs):
+    """It loads three servables and runs all that they have: 9 s of CPU."""
+    done = processes.run(ROOT / "export" / "check.py", verbs[0] / "models")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.splitlines()[-1] == "all answers are the model's"
+
+
+def test_in_notebooks_an_export_does_not_name_temporary_files(capfd):
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("INFO")
+    try:
+        with quiet.warnings_alone():
+            logger.info("Assets written to: /tmp/x")
+            logger.warning("a warning")
+        assert logger.level == 20
+    finally:
+        logger.setLevel(level)
+    errors = capfd.readouterr().err
+    assert "Assets" not in errors
