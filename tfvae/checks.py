@@ -1,13 +1,35 @@
 """What fits a VAE: errors that name both sides, for its parts, its data, its conditions and its latents."""
 
+import contextlib
+import logging
+import re
+import types
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae import random
+from tfvae.data import held, say
 
-__all__ = ["NotApplicable", "as_loaded", "conditions", "data", "event", "latent", "pair", "parts"]
+__all__ = [
+    "NotApplicable",
+    "as_loaded",
+    "batches",
+    "conditions",
+    "data",
+    "event",
+    "examples",
+    "first",
+    "latent",
+    "mistakes",
+    "pair",
+    "parts",
+    "watched",
+]
 
-EXAMPLES = 1024  # of an array that are looked at
+EXAMPLES = 1024  # that are looked at together
+BATCH_SIZE = 100  # of arrays that `batches` makes
 
 
 class NotApplicable(ValueError):
@@ -19,6 +41,11 @@ def parts(vae):
     latents = vae.posterior.event_shape
     if len(latents) != 1:
         raise ValueError(f"latents are vectors, but the posterior gives latents of shape {latents}")
+    for name, network, gives in (
+        ("encoder", vae.encoder, "features, of which the posterior makes the parameters of q(z|x)"),
+        ("decoder", vae.decoder, "features, of which the likelihood makes the parameters of p(x|z)"),
+    ):
+        _network(name, network, gives)
     pairs = (
         ("encoder takes", _inputs(vae.encoder)[0], "likelihood models events of", vae.likelihood.event_shape),
         ("prior has latents of", vae.prior.event_shape, "posterior gives latents of", latents),
@@ -31,6 +58,22 @@ def parts(vae):
     for name, shape, other, expected in pairs:
         if tuple(shape) != tuple(expected):
             raise ValueError(f"the {name} shape {tuple(shape)}, but the {other} shape {tuple(expected)}")
+
+
+def _network(name, network, gives):
+    """ValueError unless a network has fixed inputs, and one output."""
+    try:
+        shapes = network.input_shape, network.output_shape
+    except AttributeError:
+        raise ValueError(
+            f"the {name} {type(network).__name__} has no fixed input and output: make it a keras.Sequential or "
+            "functional keras.Model that begins with keras.Input(shape); a subclassed model can be called in one"
+        ) from None
+    if not isinstance(shapes[1], tuple):
+        raise ValueError(
+            f"the {name} has {len(shapes[1])} outputs: give it one, {gives}; leave out layers for means, variances and "
+            "samples"
+        )
 
 
 def _inputs(network):
@@ -57,7 +100,7 @@ def pair(vae, loaded):
     if paired and not vae.condition_size:
         raise ValueError(
             "the data has more than images: leave the rest out, for example with data.map(lambda image, label: image), "
-            "or give the VAE a condition_size to condition on it"
+            "or call fit(x) instead of fit(x, y); or give the VAE a condition_size to condition on it"
         )
     if vae.condition_size and not paired:
         raise ValueError(
@@ -65,8 +108,31 @@ def pair(vae, loaded):
             f"[B, {vae.condition_size}] or integers [B] below {vae.condition_size}"
         )
     if not paired:
-        return tf.convert_to_tensor(loaded), None
-    return tf.convert_to_tensor(loaded[0]), tf.convert_to_tensor(loaded[1])
+        return _tensor(loaded), None
+    return _tensor(loaded[0]), _tensor(loaded[1])
+
+
+def _tensor(values):
+    """Values as a tensor of numbers; ValueError that says how they become one."""
+    if isinstance(values, dict):
+        keys = ", ".join(map(repr, values))
+        raise ValueError(
+            f"the data has parts by name, {keys}: take out one, "
+            f"data.map(lambda example: example[{next(iter(values), '')!r}])"
+        )
+    if isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
+        raise ValueError(f"the data is a {type(values).__name__}: examples must be alike in shape, and dense")
+    try:
+        tensor = tf.convert_to_tensor(values)
+    except (ValueError, TypeError) as error:
+        kind = getattr(values, "dtype", type(values).__name__)
+        raise ValueError(
+            f"the data, {kind}, cannot be a tensor: it must be numbers, and examples alike in shape, such as "
+            "np.stack makes of a list of arrays"
+        ) from error
+    if not (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool):
+        raise ValueError(f"the data is {tensor.dtype.name}: it must be numbers")
+    return tensor
 
 
 def conditions(vae, condition):
@@ -83,8 +149,8 @@ def conditions(vae, condition):
 
 def latent(vae, z, condition):
     """z and condition as tensors; ValueError when they are not those of the VAE."""
-    z, size = tf.convert_to_tensor(z), vae.posterior.event_shape[-1]
-    if z.shape[-1] != size:
+    z, size = _tensor(z), vae.posterior.event_shape[-1]
+    if not z.shape.rank or z.shape[-1] != size:
         raise ValueError(f"z has shape {tuple(z.shape)}, but the latent size is {size}")
     if (condition is None) == bool(vae.condition_size):
         wants = f"conditions of size {vae.condition_size}" if vae.condition_size else "no conditions"
@@ -95,10 +161,11 @@ def latent(vae, z, condition):
 def event(vae, x, loaded):
     """ValueError, naming both sides, when x is not what the likelihood models."""
     shape, name = vae.likelihood.event_shape, type(vae.likelihood).__name__
-    where = f"data {loaded.dtype.name} {tuple(loaded.shape)}, preprocessor {type(vae.preprocessor).__name__}"
-    if tuple(x.shape[1:]) != shape:
+    where = f"data {loaded.dtype.name} {loaded.shape}, preprocessor {type(vae.preprocessor).__name__}"
+    if x.shape.rank is None or tuple(x.shape[1:]) != shape:
         raise ValueError(
-            f"x has shape {tuple(x.shape)} ({where}), but the likelihood {name} models events of shape {shape}"
+            f"x has shape {x.shape} ({where}), but the likelihood {name} models events of shape {shape}"
+            + _how_to_fit(x.shape, shape)
         )
     if not x.dtype.is_floating:
         raise ValueError(
@@ -107,21 +174,67 @@ def event(vae, x, loaded):
         )
 
 
+def _how_to_fit(found, event_shape):
+    """How data of a shape becomes a batch of events, where that is known: words, or none."""
+    if found.rank is None:
+        return ": give the data set a shape, from_generator(output_signature=...) or data.map with tf.ensure_shape"
+    found = tuple(found)
+    if found == event_shape:
+        return ": it is one example: give a batch, x[None], or of tf.data data.batch(100)"
+    if (*found[1:], 1) == event_shape:
+        return ": give it channels, x[..., None]"
+    if len(found) == 4 and (*found[2:], found[1]) == event_shape:
+        return ": channels come last, np.moveaxis(x, 1, -1)"
+    return ""
+
+
+def batches(data):
+    """`tf.data` as it is; an array `[N, ...]`, or a tuple of them, as batches."""
+    if isinstance(data, tf.data.Dataset):
+        return data
+    arrays = list(data) if isinstance(data, tuple) else [data]
+    if not all(hasattr(array, "shape") and len(array.shape) for array in arrays):
+        raise ValueError(f"the data is tf.data of batches or an array [N, ...], not {type(data).__name__}")
+    return held([_tensor(array) for array in arrays], BATCH_SIZE)
+
+
 def data(vae, x, y=None):
     """The first batch of a data set, or examples of an array, as loaded; None of kinds that may be read but once.
+
+    What is in memory is looked at as a whole; the rest as it goes by, see `watched`.
 
     Raises:
         ValueError: when they do not fit.
     """
     if isinstance(x, tf.data.Dataset):
+        _check_shapes(x.element_spec)
         first = next(iter(x.take(1)), None)
         if first is None:
             raise ValueError("the data set is empty")
         first = as_loaded(first)
+    elif isinstance(x, keras.utils.PyDataset):
+        if not x.num_batches:
+            raise ValueError("the data set is empty")
+        _look_at_first(vae, as_loaded(x[0]))
+        return None
     elif hasattr(x, "shape"):
+        if not len(x.shape) or not len(x):
+            raise ValueError(f"the data is an array of shape {tuple(x.shape)}: there is no example in it")
         first = x[:EXAMPLES] if y is None else (x[:EXAMPLES], y[:EXAMPLES])
+    elif isinstance(x, (str, bytes, dict, list, tuple)):
+        raise ValueError(
+            f"the data is tf.data (such as data.load gives) or an array [N, ...], not a {type(x).__name__}"
+            + (": np.stack makes an array of a list of examples" if isinstance(x, (list, tuple)) else "")
+        )
     else:
         return None
+    _look_at_first(vae, first)
+    for more in _rest(x):
+        _look(vae, more)
+    return first
+
+
+def _look_at_first(vae, first):
     if vae.condition_size:
         conditions(vae, pair(vae, first)[1])
     loaded, condition = vae.split(first)
@@ -132,7 +245,134 @@ def data(vae, x, y=None):
     _support(event_, vae.likelihood, "likelihood", "models", f", through {type(vae.preprocessor).__name__},")
     if condition is not None and not tf.reduce_all(tf.math.is_finite(condition)):
         raise ValueError("the data has conditions that are not finite")
-    return first
+    remark = getattr(vae.preprocessor, "remark", None)
+    if remark is not None and (line := remark(loaded)):
+        say(line, logging.WARNING)
+
+
+def _check_shapes(spec):
+    """ValueError when `tf.data` does not say the shapes of its batches, as of `output_types` alone."""
+    for part in tf.nest.flatten(spec):
+        if isinstance(part, tf.TensorSpec) and part.shape.rank is None:
+            raise ValueError("the data set does not say its shapes" + _how_to_fit(part.shape, ()))
+
+
+def _rest(x):
+    """Examples of an array, or of a data set that is held, behind those that are looked at first."""
+    read = getattr(x, "read", None)
+    if read is None:
+        if hasattr(x, "shape") and _may_be_outside(x.dtype):
+            yield from (x[start : start + EXAMPLES] for start in range(EXAMPLES, len(x), EXAMPLES))
+    elif _may_be_outside(_first(x.element_spec).dtype):
+        for start in range(0, x.count, EXAMPLES):
+            yield _first(read(tf.range(start, min(start + EXAMPLES, x.count))))
+
+
+def _first(loaded):
+    """x, of x or of a tuple that begins with it."""
+    return loaded[0] if isinstance(loaded, (tuple, list)) else loaded
+
+
+def _may_be_outside(dtype):
+    """Whether numbers of this type may be other than pixels."""
+    return tf.as_dtype(dtype) not in (tf.uint8, tf.bool)
+
+
+def watched(vae, x):
+    """Data of `fit` and its like as Keras takes it, whose values are looked at as they go by: those of each batch that
+    may not fit. A mistake there is a ValueError, in TensorFlow's words: see `mistakes`."""
+    if isinstance(x, tf.data.Dataset):
+        spec = _first(x.element_spec)
+        if hasattr(x, "read") or not isinstance(spec, tf.TensorSpec) or not _may_be_outside(spec.dtype):
+            return x  # seen as a whole; or pixels
+        return x.map(lambda *batch: _watched_batch(vae, batch))
+    if isinstance(x, types.GeneratorType):
+        return _watched_generator(vae, x)
+    if isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
+        return _Watched(vae, x)
+    return x
+
+
+def _watched_batch(vae, batch):
+    def look(values):
+        _look(vae, tf.convert_to_tensor(values))
+        return True
+
+    x, *rest = batch
+    seen = tf.numpy_function(look, [x], tf.bool)
+    with tf.control_dependencies([seen]):
+        x = tf.identity(x)
+    return (x, *rest) if rest else x
+
+
+def _watched_generator(vae, generator):
+    for batch in generator:
+        _look(vae, _first(batch))
+        yield batch
+
+
+class _Watched(keras.utils.PyDataset):
+    """A `PyDataset` whose batches are looked at."""
+
+    def __init__(self, vae, inner):
+        super().__init__(inner.workers, False, inner.max_queue_size)
+        self.vae, self.inner = vae, inner
+
+    @property
+    def num_batches(self):
+        return self.inner.num_batches
+
+    def __getitem__(self, index):
+        batch = self.inner[index]
+        _look(self.vae, _first(batch))
+        return batch
+
+    def on_epoch_begin(self):
+        self.inner.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.inner.on_epoch_end()
+
+
+@contextlib.contextmanager
+def mistakes():
+    """Within, a ValueError that went through `tf.data`, which adds a traceback to it, is one again."""
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+        found = re.search(r"ValueError: (.+)", error.message)
+        if not found:
+            raise
+        raise ValueError(found[1]) from error
+
+
+def examples(vae, loaded):
+    """ValueError when a batch, data as loaded, is none for the VAE, or has values outside of what it takes.
+
+    It looks at numbers, so in a program it does nothing.
+    """
+    if tf.executing_eagerly():
+        first(vae, loaded if vae.condition_size else pair(vae, loaded)[0])
+
+
+def first(vae, batch):
+    """`examples`, of a batch that may have more behind x (and its condition)."""
+    vae.preprocess(batch if vae.condition_size else _first(batch))  # shape and type
+    _look(vae, _first(batch))
+
+
+def _look(vae, values):
+    """ValueError when numbers of x, as loaded, are outside of what the VAE takes."""
+    values = _tensor(values)
+    if not _may_be_outside(values.dtype):
+        return
+    if hasattr(vae.preprocessor, "support"):
+        _support(values, vae.preprocessor, "preprocessor", "takes")
+    elif values.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(values)):
+        raise ValueError("the data has values that are not finite")
+    else:
+        x = vae.preprocessor(values, training=False)
+        _support(x, vae.likelihood, "likelihood", "models", f", through {type(vae.preprocessor).__name__},")
 
 
 def _support(values, part, kind, verb, how=""):

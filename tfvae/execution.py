@@ -103,6 +103,8 @@ def prepared(vae, method, args, kwargs):
         _hold_out(call)
     validation = call.get("validation_data")
     pair = validation if isinstance(validation, tuple) else (validation, None)
+    if grouping:
+        vae._assert_compile_called(method.__name__)
     first = checks.data(vae, call.get("x"), call.get("y"))
     checks.data(vae, *pair)
     size = call.get("batch_size") or BATCH_SIZE
@@ -115,9 +117,12 @@ def prepared(vae, method, args, kwargs):
             call["shuffle"] = False  # Keras cannot shuffle `tf.data`, and would warn
     if validation is not None:
         call["validation_data"] = _batches(vae, *pair, call.pop("validation_batch_size", None) or size, False, fused)
+    if not grouping:
+        call["x"] = checks.watched(vae, call.get("x"))
     vae.steps_per_execution = fused
     try:
-        yield call
+        with checks.mistakes():
+            yield call
     finally:
         vae.steps_per_execution = asked
 
@@ -142,6 +147,8 @@ def _batches(vae, x, y, batch_size, shuffle, fused):
     if hasattr(x, "shape"):
         seed = vae.seed + int(vae.optimizer.iterations.numpy())  # a second call has an order of its own
         x = data.held([x] if y is None else [x, y], batch_size, shuffle, seed)
+    else:
+        x = checks.watched(vae, x)
     if not isinstance(x, tf.data.Dataset):
         if several:
             raise ValueError(f"with several replicas, data is tf.data or an array, not {type(x).__name__}")

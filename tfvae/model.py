@@ -129,6 +129,7 @@ class VAE(keras.Model):
 
     def encode(self, data, training=False):
         """Data as loaded `[B, ...]` -> q(z|x): batch `[B]`, event `[n]`."""
+        checks.examples(self, data)
         return self.infer(self.preprocess(data), self.split(data)[1], training)
 
     def decode(self, z, condition=None, training=False):
@@ -200,12 +201,15 @@ class VAE(keras.Model):
         examples (`VampPrior`).
 
         Args:
-            data: `tf.data` of batches as loaded, `[B, ...]` each.
+            data: `tf.data` of batches as loaded, `[B, ...]` each; or an array `[N, ...]`, of a conditional VAE a pair.
         """
+        data = checks.batches(data)
+        checks.data(self, data)
         if hasattr(self.preprocessor, "adapt"):
             self.preprocessor.adapt(data.map(lambda *batch: self.split(checks.as_loaded(batch))[0]))
         total, count, examples = 0.0, 0, []
         for batch in data:
+            checks.examples(self, batch)
             seed = random.seed(self.seed, random.Stream.DATA, row=count)
             x, (_, condition) = self.preprocess(batch, training=True, seed=seed), self.split(batch)
             if count < START_EXAMPLES:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import random, replicas
+from tfvae import checks, random, replicas
 from tfvae.data import untuned
 
 __all__ = ["Estimate", "compiled", "over_batches"]
@@ -52,6 +52,7 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
     progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     results, index = [], 0
     for batch in data:
+        checks.first(vae, batch)
         seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
         results.append(run(batch, seeds).numpy())
         index += results[-1].shape[1]
