@@ -6,7 +6,6 @@ import re
 import types
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfvae import random
