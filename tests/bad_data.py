@@ -1,6 +1,8 @@
-"""Tables of bad data: what is given, and what the one line about it says. `FILES` is of `data.load`, where `{}` in a line
-stands for the folder that the data is in; `CALLS` is of a VAE of images [8, 8, 1] with Binarize and Bernoulli. Nothing
-is left behind by any of them."""
+"""Tables of bad data: what is given, and what the one line about it says. Nothing is left behind by any of them.
+
+`FILES` is of `data.load`; `{}` in a line stands for the folder that the data is in. `NAMES` is of names alone. `CALLS`
+is of a VAE of images [8, 8, 1] with Binarize and Bernoulli.
+"""
 
 import io
 import os
@@ -152,7 +154,9 @@ FILES = {
     "header is code": Given(
         "array train: ", zipped(**{"train.npy": npy("__import__('os').system('touch pwned')", body=bytes(48))})
     ),
-    "pickled objects": Given("array train holds Python objects, which are not loaded", npz(train=np.array([{}, []]))),
+    "pickled objects": Given(
+        "array train holds Python objects, which are not loaded", npz(train=np.array([[{}], [{}]], object))
+    ),
     "later format": Given(
         "array train: format (3, 0) of .npy", zipped(**{"train.npy": b"\x93NUMPY\x03\x00" + bytes(60)})
     ),
@@ -364,15 +368,18 @@ CALLS = {
     "encode words": (lambda vae: vae.encode(np.array(["a"])), "the data is string: it must be numbers"),
     "encode pairs": (lambda vae: vae.encode((IMAGES, IMAGES)), "the data has more than images"),
     "encode a dict": (lambda vae: vae.encode({"image": IMAGES}), "the data has parts by name, 'image': take out one"),
-    "encode a ragged list": (lambda vae: vae.encode([[1.0, 2.0], [3.0]]), "cannot be a tensor: it must be numbers"),
-    "encode objects": (lambda vae: vae.encode(np.array([{}, []], object)), "cannot be a tensor"),
+    "encode a ragged list": (
+        lambda vae: vae.encode([[1.0, 2.0], [3.0], [4.0]]),
+        "cannot be a tensor: it must be numbers",
+    ),
+    "encode objects": (lambda vae: vae.encode(np.array([{}, {}], object)), "cannot be a tensor"),
     "interpolate floats 0..255": (lambda vae: vae.interpolate(IMAGES[:1], PIXELS[:1]), TAKES),
     "decode words": (lambda vae: vae.decode(np.array(["a", "b", "c"])), "the data is string: it must be numbers"),
     "decode a number": (lambda vae: vae.decode(1.0), "z has shape (), but the latent size is 3"),
     "adapt floats 0..255": (lambda vae: vae.adapt(PIXELS), TAKES),
     "adapt one": (lambda vae: vae.adapt(batched(IMAGES).unbatch()), "it is one example: give a batch"),
     "adapt a list": (lambda vae: vae.adapt([1, 2]), "the data is tf.data of batches or an array [N, ...], not list"),
-    "adapt nothing": (lambda vae: vae.adapt(IMAGES[:0]), "there is no example in it"),
+    "adapt nothing": (lambda vae: vae.adapt(IMAGES[:0]), "the data set is empty"),
     "adapt nan in a later batch": (lambda vae: vae.adapt(batched(LATE, 100)), f"{TAKES} nan"),
     "fit floats 0..255": (lambda vae: vae.fit(PIXELS, verbose=0), TAKES),
     "fit nan behind": (lambda vae: vae.fit(LATE, verbose=0), f"{TAKES} nan"),

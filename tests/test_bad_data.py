@@ -1,4 +1,4 @@
-"""Bad data: a line that says what, where and how to mend it, for each row of the tables; and bytes drawn by hypothesis."""
+"""Bad data: a line that says what, where and how to mend it, for each row of the tables; what hypothesis draws."""
 
 import subprocess
 import sys
@@ -242,7 +242,7 @@ def test_a_broken_file_is_named_while_one_trains(tmp_path):
     bad_data.raw(noise[: len(noise) // 2], "b.jpg")(tmp_path)
     batches = data.load(f"{tmp_path}/", in_memory=False, size=[8, 8], batch_size=1, shuffle=False)
     with checks.mistakes():
-        line = refused(lambda: list(tf.data.Dataset.range(0)) or vae.evaluate(batches.skip(0), verbose=0))
+        line = refused(lambda: vae.evaluate(batches, verbose=0))
     assert f"{tmp_path}/b.jpg cannot be read as a picture: image file is truncated" in line
 
 

@@ -45,6 +45,12 @@ def parts(vae):
         ("decoder", vae.decoder, "features, of which the likelihood makes the parameters of p(x|z)"),
     ):
         _network(name, network, gives)
+    features = tuple(vae.encoder.output_shape[1:])
+    if len(features) > 1:
+        raise ValueError(
+            f"the encoder gives maps of shape {features}, but latents are vectors: end it with keras.layers.Flatten() "
+            "or GlobalAveragePooling2D()"
+        )
     pairs = (
         ("encoder takes", _inputs(vae.encoder)[0], "likelihood models events of", vae.likelihood.event_shape),
         ("prior has latents of", vae.prior.event_shape, "posterior gives latents of", latents),
@@ -307,7 +313,7 @@ def _watched_batch(vae, batch):
 def _watched_generator(vae, generator):
     for batch in generator:
         _look(vae, _first(batch))
-        yield batch
+        yield batch if isinstance(batch, tuple) else (batch,)  # as Keras wants it
 
 
 class _Watched(keras.utils.PyDataset):

@@ -107,7 +107,7 @@ def of_path(path: pathlib.Path, size=None, conditions=(), channels=None) -> Fold
     if not conditions:
         return Folder(path, files, {} if outside else labels, {}, [], shape, size)
     if outside:
-        raise ValueError(f"{outside[0]} is outside of subfolders, whose names would be the labels")
+        raise ValueError(f"{min(outside)} is outside of subfolders, whose names would be the labels")
     encoded = of_classes({split: np.array(names) for split, names in labels.items()})
     return Folder(path, files, labels, encoded.columns, [encoded.names], shape, size)
 
