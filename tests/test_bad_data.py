@@ -74,6 +74,29 @@ def test_what_is_right_passes():
         assert np.isfinite(vae.get_weights()[0]).all()
 
 
+def test_conditions():
+    images, vae = small_images(), conditional_vae()
+    for call in (
+        lambda: vae.sample(2, condition=7),
+        lambda: vae.fit(images, np.arange(20), verbose=0),
+        lambda: vae.fit(bad_data.batched((images, np.arange(20)), 3), verbose=0),
+    ):
+        assert "conditions must be below 3 and not negative, but one is" in refused(call)
+    late = np.concatenate([np.zeros((19, 3)), [[0.0, np.nan, 0.0]]])
+    for call in (lambda: vae.fit(images, late, verbose=0), lambda: vae.adapt((images, late))):
+        assert "conditions that are not finite" in refused(call)
+    assert "the VAE is conditional: its data are pairs" in refused(lambda: vae.encode(images))
+
+
+def conditional_vae():
+    conditional = {"condition_size": 3}
+    return small_vae(
+        encoder=networks.mlp(members.IMAGE, [8], **conditional),
+        decoder=networks.mlp(3, [8], **conditional),
+        **conditional,
+    )
+
+
 def test_adapt_takes_arrays():
     one, other = small_vae(), small_vae()
     one.adapt(small_images())

@@ -14,12 +14,12 @@ from tfvae.data import held, say
 __all__ = [
     "NotApplicable",
     "as_loaded",
+    "batch",
     "batches",
     "conditions",
     "data",
     "event",
     "examples",
-    "first",
     "latent",
     "mistakes",
     "pair",
@@ -29,6 +29,7 @@ __all__ = [
 
 EXAMPLES = 1024  # that are looked at together
 BATCH_SIZE = 100  # of arrays that `batches` makes
+PIXELS = (tf.uint8, tf.bool)  # types of which no number can be wrong
 
 
 class NotApplicable(ValueError):
@@ -144,12 +145,10 @@ def conditions(vae, condition):
     """What a user gives `sample` -> conditions as loaded, one row or several."""
     if not vae.condition_size:
         raise ValueError("a condition was given, but the VAE takes none: its condition_size is 0")
-    condition = tf.convert_to_tensor(condition)
-    if condition.dtype.is_floating:
-        return condition if condition.shape.rank != 1 else condition[None]
-    inside = (condition >= 0) & (condition < vae.condition_size)
-    tf.debugging.assert_equal(tf.reduce_all(inside), True, f"conditions must be below {vae.condition_size}")
-    return condition
+    condition = _tensor(condition)
+    if tf.executing_eagerly():
+        _look_at_conditions(vae, condition)
+    return condition if not condition.dtype.is_floating or condition.shape.rank != 1 else condition[None]
 
 
 def latent(vae, z, condition):
@@ -226,6 +225,9 @@ def data(vae, x, y=None):
         if not len(x.shape) or not len(x):
             raise ValueError(f"the data is an array of shape {tuple(x.shape)}: there is no example in it")
         first = x[:EXAMPLES] if y is None else (x[:EXAMPLES], y[:EXAMPLES])
+    elif vae.condition_size and isinstance(x, (tuple, list)) and len(x) == 2 and y is None:
+        data(vae, *x)
+        return None
     elif isinstance(x, (str, bytes, dict, list, tuple)):
         raise ValueError(
             f"the data is tf.data (such as data.load gives) or an array [N, ...], not a {type(x).__name__}"
@@ -234,22 +236,20 @@ def data(vae, x, y=None):
     else:
         return None
     _look_at_first(vae, first)
-    for more in _rest(x):
-        _look(vae, more)
+    for more in _rest(vae, x, y):
+        _look(vae, *more)
     return first
 
 
 def _look_at_first(vae, first):
     if vae.condition_size:
-        conditions(vae, pair(vae, first)[1])
-    loaded, condition = vae.split(first)
+        _look_at_conditions(vae, pair(vae, first)[1])
+    loaded = vae.split(first)[0]
     if hasattr(vae.preprocessor, "support"):
         _support(loaded, vae.preprocessor, "preprocessor", "takes")
     seed = random.seed(vae.seed, random.Stream.DATA)
     event_ = vae.preprocess(first, training=True, seed=seed)
     _support(event_, vae.likelihood, "likelihood", "models", f", through {type(vae.preprocessor).__name__},")
-    if condition is not None and not tf.reduce_all(tf.math.is_finite(condition)):
-        raise ValueError("the data has conditions that are not finite")
     remark = getattr(vae.preprocessor, "remark", None)
     if remark is not None and (line := remark(loaded)):
         say(line, logging.WARNING)
@@ -262,35 +262,41 @@ def _check_shapes(spec):
             raise ValueError("the data set does not say its shapes" + _how_to_fit(part.shape, ()))
 
 
-def _rest(x):
-    """Examples of an array, or of a data set that is held, behind those that are looked at first."""
-    read = getattr(x, "read", None)
-    if read is None:
-        if hasattr(x, "shape") and _may_be_outside(x.dtype):
-            yield from (x[start : start + EXAMPLES] for start in range(EXAMPLES, len(x), EXAMPLES))
-    elif _may_be_outside(_first(x.element_spec).dtype):
-        for start in range(0, x.count, EXAMPLES):
-            yield _first(read(tf.range(start, min(start + EXAMPLES, x.count))))
+def _rest(vae, x, y):
+    """Pieces of an array, or of a data set that is held, behind what is looked at first: tuples of x and conditions."""
+    if hasattr(x, "read"):
+        count = x.count
+        read = lambda start: _parts_of(vae, x.read(tf.range(start, min(start + EXAMPLES, count))))  # noqa: E731
+    elif hasattr(x, "shape"):
+        count = len(x)
+        read = lambda start: tuple(part[start : start + EXAMPLES] for part in (x, y) if part is not None)  # noqa: E731
+    else:
+        return
+    if _may_be_outside(vae, read(0)):
+        yield from map(read, range(EXAMPLES, count, EXAMPLES))
 
 
-def _first(loaded):
-    """x, of x or of a tuple that begins with it."""
-    return loaded[0] if isinstance(loaded, (tuple, list)) else loaded
+def _parts_of(vae, batch):
+    """(x,), or (x, condition) of a VAE that takes some; what more there is in a batch is left out."""
+    parts = batch if isinstance(batch, (tuple, list)) else (batch,)
+    return tuple(parts[: 2 if vae.condition_size else 1])
 
 
-def _may_be_outside(dtype):
-    """Whether numbers of this type may be other than pixels."""
-    return tf.as_dtype(dtype) not in (tf.uint8, tf.bool)
+def _may_be_outside(vae, parts):
+    """Whether there may be numbers that the VAE does not take: conditions, or other than pixels."""
+    return len(parts) > 1 or _tensor(parts[0]).dtype not in PIXELS
 
 
 def watched(vae, x):
     """Data of `fit` and its like as Keras takes it, whose values are looked at as they go by: those of each batch that
     may not fit. A mistake there is a ValueError, in TensorFlow's words: see `mistakes`."""
     if isinstance(x, tf.data.Dataset):
-        spec = _first(x.element_spec)
-        if hasattr(x, "read") or not isinstance(spec, tf.TensorSpec) or not _may_be_outside(spec.dtype):
+        parts = _parts_of(vae, x.element_spec)
+        if hasattr(x, "read") or (len(parts) == 1 and getattr(parts[0], "dtype", None) in PIXELS):
             return x  # seen as a whole; or pixels
-        return x.map(lambda *batch: _watched_batch(vae, batch))
+        mapped = x.map(lambda *batch: _watched_batch(vae, batch))
+        mapped.cardinality = x.cardinality  # of a data set that goes on in its middle, as it says itself
+        return mapped
     if isinstance(x, types.GeneratorType):
         return _watched_generator(vae, x)
     if isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
@@ -299,12 +305,12 @@ def watched(vae, x):
 
 
 def _watched_batch(vae, batch):
-    def look(values):
-        _look(vae, tf.convert_to_tensor(values))
+    def look(*parts):
+        _look(vae, *map(tf.convert_to_tensor, parts))
         return True
 
     x, *rest = batch
-    seen = tf.numpy_function(look, [x], tf.bool)
+    seen = tf.numpy_function(look, _parts_of(vae, batch), tf.bool)
     with tf.control_dependencies([seen]):
         x = tf.identity(x)
     return (x, *rest) if rest else x
@@ -312,7 +318,7 @@ def _watched_batch(vae, batch):
 
 def _watched_generator(vae, generator):
     for batch in generator:
-        _look(vae, _first(batch))
+        _look(vae, *_parts_of(vae, batch))
         yield batch if isinstance(batch, tuple) else (batch,)  # as Keras wants it
 
 
@@ -329,7 +335,7 @@ class _Watched(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         batch = self.inner[index]
-        _look(self.vae, _first(batch))
+        _look(self.vae, *_parts_of(self.vae, batch))
         return batch
 
     def on_epoch_begin(self):
@@ -357,27 +363,39 @@ def examples(vae, loaded):
     It looks at numbers, so in a program it does nothing.
     """
     if tf.executing_eagerly():
-        first(vae, loaded if vae.condition_size else pair(vae, loaded)[0])
+        batch(vae, loaded if vae.condition_size else pair(vae, loaded)[0])
 
 
-def first(vae, batch):
-    """`examples`, of a batch that may have more behind x (and its condition)."""
-    vae.preprocess(batch if vae.condition_size else _first(batch))  # shape and type
-    _look(vae, _first(batch))
+def batch(vae, found):
+    """`examples`, of a batch that may have more than the VAE takes."""
+    parts = _parts_of(vae, found)
+    vae.preprocess(parts if vae.condition_size else parts[0])  # shape and type
+    _look(vae, *parts)
 
 
-def _look(vae, values):
-    """ValueError when numbers of x, as loaded, are outside of what the VAE takes."""
-    values = _tensor(values)
-    if not _may_be_outside(values.dtype):
-        return
+def _look(vae, x, condition=None):
+    """ValueError when numbers of x, or conditions, as loaded, are outside of what the VAE takes."""
+    if condition is not None:
+        _look_at_conditions(vae, _tensor(condition))
+    values = _tensor(x)
     if hasattr(vae.preprocessor, "support"):
         _support(values, vae.preprocessor, "preprocessor", "takes")
-    elif values.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(values)):
-        raise ValueError("the data has values that are not finite")
-    else:
+    elif values.dtype not in PIXELS:
         x = vae.preprocessor(values, training=False)
         _support(x, vae.likelihood, "likelihood", "models", f", through {type(vae.preprocessor).__name__},")
+
+
+def _look_at_conditions(vae, condition):
+    """ValueError when conditions are not finite, or, integers, are none of the classes."""
+    if condition.dtype.is_floating:
+        if not tf.reduce_all(tf.math.is_finite(condition)):
+            raise ValueError("the data has conditions that are not finite")
+        return
+    condition = tf.cast(condition, tf.int64)
+    outside = (condition < 0) | (condition >= vae.condition_size)
+    if tf.reduce_any(outside):
+        example = int(tf.boolean_mask(condition, outside)[0])
+        raise ValueError(f"conditions must be below {vae.condition_size} and not negative, but one is {example}")
 
 
 def _support(values, part, kind, verb, how=""):

@@ -52,7 +52,7 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
     progress = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     results, index = [], 0
     for batch in data:
-        checks.first(vae, batch)
+        checks.batch(vae, batch)
         seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
         results.append(run(batch, seeds).numpy())
         index += results[-1].shape[1]
