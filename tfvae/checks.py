@@ -391,7 +391,7 @@ def _look_at_conditions(vae, condition):
         if not tf.reduce_all(tf.math.is_finite(condition)):
             raise ValueError("the data has conditions that are not finite")
         return
-    condition = tf.cast(condition, tf.int64)
+    condition = tf.reshape(tf.cast(condition, tf.int64), [-1])  # one, or several
     outside = (condition < 0) | (condition >= vae.condition_size)
     if tf.reduce_any(outside):
         example = int(tf.boolean_mask(condition, outside)[0])
