@@ -196,16 +196,16 @@ def test_threshold(npz):
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_a_folder_of_images(folder, in_memory):
     name, images = folder
-    np.testing.assert_array_equal(stacked(data.load(name, shuffle=False, in_memory=in_memory)), images[:6])
-    np.testing.assert_array_equal(stacked(data.load(name, "test", in_memory=in_memory)), images[6:])
+    for shuffle in (False, True):
+        train, test = (stacked(data.load(name, s, shuffle=shuffle, in_memory=in_memory)) for s in ("train", "test"))
+        assert sorted(map(bytes, train)) == sorted(map(bytes, images[:6]))
+        assert sorted(map(bytes, test)) == sorted(map(bytes, images[6:]))
     assert stacked(data.load(name, size=[4, 4], in_memory=in_memory)).shape == (6, 4, 4, 3)
-    shuffled = stacked(data.load(name, in_memory=in_memory))
-    assert sorted(map(bytes, shuffled)) == sorted(map(bytes, images[:6]))
 
 
 def test_a_folder_without_splits_is_train(folder):
     name, images = folder
-    np.testing.assert_array_equal(stacked(data.load(f"{name}/test", shuffle=False)), images[6:])
+    assert sorted(map(bytes, stacked(data.load(f"{name}/test")))) == sorted(map(bytes, images[6:]))
 
 
 def test_vectors(tmp_path):
@@ -278,7 +278,7 @@ def test_bad_npz(tmp_path, arrays, message):
 def test_bad_folders(folder, tmp_path):
     name, _ = folder
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(f"{name}/train/odd.png")
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"odd.png differs in shape"):
+    with pytest.raises(ValueError, match=r"odd.png is 9 x 9, but .*png 6 x 5: give size"):
         data.load(name)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="has no images"):
@@ -298,7 +298,7 @@ def test_static_binarisation_of_floats_is_refused(tmp_path):
 
 
 def test_without_a_network_what_to_do_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(data.sources, "_answers", lambda url: False)
+    monkeypatch.setattr(data.builders, "_answers", lambda url: False)
     with pytest.raises(
         ValueError, match=r"not prepared.*host does not answer.*train-images-idx3-ubyte.gz.*digits needs no"
     ):
@@ -308,11 +308,11 @@ def test_without_a_network_what_to_do_is_said(tmp_path, monkeypatch):
 
 
 def test_a_host_that_refuses_or_hangs_does_not_answer(monkeypatch):
-    monkeypatch.setattr(data.sources, "SECONDS_TO_ANSWER", 0.2)
+    monkeypatch.setattr(data.builders, "SECONDS_TO_ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, never answers
         port = server.getsockname()[1]
-        assert not data.sources._answers(f"http://127.0.0.1:{port}/")
-    assert not data.sources._answers(f"http://127.0.0.1:{port}/")  # closed by now
+        assert not data.builders._answers(f"http://127.0.0.1:{port}/")
+    assert not data.builders._answers(f"http://127.0.0.1:{port}/")  # closed by now
 
 
 def conditions_of(loaded):
@@ -361,9 +361,9 @@ def test_folders_of_classes(tmp_path):
             (tmp_path / split / kind).mkdir(parents=True)
             image = np.full((4, 4, 1), 100 if kind == "cat" else 200, np.uint8)
             tf.io.write_file(str(tmp_path / split / kind / "a.png"), tf.io.encode_png(image))
-    loaded = list(data.load(str(tmp_path), "train", condition="label", shuffle=False))
-    np.testing.assert_array_equal(loaded[0][1], [[1, 0], [0, 1]])
-    np.testing.assert_array_equal(loaded[0][0][:, 0, 0, 0], [100, 200])
+    assert data.class_names(str(tmp_path), "label") == ("cat", "dog")
+    ((images, labels),) = data.load(str(tmp_path), "train", condition="label")
+    np.testing.assert_array_equal(np.argmax(labels, axis=1), images[:, 0, 0, 0] == 200)
     np.testing.assert_array_equal(conditions_of(data.load(str(tmp_path), "test", condition="label")), [[0, 1]])
     with pytest.raises(ValueError, match="has the condition label alone"):
         data.load(str(tmp_path), "train", condition="size")

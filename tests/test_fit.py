@@ -38,8 +38,8 @@ REFUSED = {
         "validation_data is empty",
     ),
     "classes": (lambda vae: vae.fit(IMAGES, class_weight={0: 1.0}), "no classes to weigh: give sample_weight"),
-    ".h5": (lambda vae: vae.save("never.h5"), r"never\.h5: a VAE is saved as a \.keras file"),
-    "no ending": (lambda vae: vae.save("never"), r"never: a VAE is saved as a \.keras file"),
+    ".h5": (lambda vae: vae.save("never.h5"), r"never\.h5: a VAE is saved to a file that ends in \.keras"),
+    "no ending": (lambda vae: vae.save("never"), r"never: a VAE is saved to a file that ends in \.keras"),
 }
 
 

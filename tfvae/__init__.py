@@ -1,7 +1,9 @@
 """Variational autoencoders on Keras 3 and TensorFlow Probability: train, evaluate in nats, serve."""
 
+import contextlib
 import importlib
-import os
+import importlib.abc
+import importlib.util
 import sys
 
 from tfvae import quiet
@@ -33,8 +35,47 @@ def __getattr__(name):
     raise AttributeError(f"module 'tfvae' has no attribute {name!r}")
 
 
-# TensorFlow takes seconds to import, so the command `tfvae` does it where a verb needs it. Elsewhere all parts are
-# imported at once, for `keras.saving.load_model` finds only classes that have been.
-if os.path.splitext(os.path.basename(sys.argv[0]))[0] not in ("tfvae", "cli", "-m"):
-    for _part in _PARTS:
-        quiet.imported(f"tfvae.{_part}")
+def _import_parts():
+    for part in _PARTS:
+        quiet.imported(f"tfvae.{part}")
+
+
+class _WithKeras(importlib.abc.MetaPathFinder):
+    """Sees to it that all parts are imported as soon as Keras has been.
+
+    `keras.saving.load_model` finds only classes that Keras knows; and who does without Keras, as the command `tfvae`
+    does until a verb needs it, does not wait for TensorFlow. Where a module of tfvae is what imports Keras, the parts
+    are imported when that is done.
+    """
+
+    def __init__(self):
+        self.under_way = 0  # modules that are being imported now, one within the other
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "keras" and not name.startswith("tfvae."):
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader.exec_module = self._counted(spec.loader.exec_module)
+        return spec
+
+    def _counted(self, run):
+        def exec_module(module):
+            self.under_way += 1
+            try:
+                with quiet.quietly() if self.under_way == 1 else contextlib.nullcontext():
+                    run(module)
+            finally:
+                self.under_way -= 1
+            if not self.under_way and "keras" in sys.modules and self in sys.meta_path:
+                sys.meta_path.remove(self)
+                _import_parts()
+
+        return exec_module
+
+
+if "keras" in sys.modules:
+    _import_parts()
+else:
+    sys.meta_path.insert(0, _WithKeras())

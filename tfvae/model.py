@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tfvae import checks, execution, random, replicas
-from tfvae.data import untuned
 from tfvae.distributions import over_rows
 from tfvae.objectives import ELBO
 
@@ -137,6 +136,7 @@ class VAE(keras.Model):
 
     def encode(self, data, training=False):
         """Data as loaded `[B, ...]` -> q(z|x): batch `[B]`, event `[n]`."""
+        checks.examples(self, data)
         return self.infer(self.preprocess(data), self.split(data)[1], training)
 
     def decode(self, z, condition=None, training=False):
@@ -208,13 +208,14 @@ class VAE(keras.Model):
         examples (`VampPrior`). Sample weights do not count here.
 
         Args:
-            data: `tf.data` of batches as loaded, or an array, `[B, ...]` each.
+            data: `tf.data` of batches as loaded, `[B, ...]` each; or an array `[N, ...]`, of a conditional VAE a pair.
 
         Raises:
-            ValueError: when the preprocessor is made of layers of which one has to be adapted by itself.
+            ValueError: when the data does not fit, or the preprocessor is made of layers one of which has to be adapted
+                by itself.
         """
-        if not isinstance(data, tf.data.Dataset):
-            data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
+        data = checks.batches(data)
+        checks.data(self, data)
         if hasattr(self.preprocessor, "adapt"):
             self.preprocessor.adapt(data.map(lambda *batch: self.split(checks.as_loaded(batch))[0]))
             self._forget_programs()  # its statistics are constants of theirs
@@ -222,6 +223,7 @@ class VAE(keras.Model):
         total, count, examples = 0.0, 0, []
         for batch in data:
             batch = checks.as_loaded(batch)
+            checks.examples(self, batch)
             seed = random.seed(self.seed, random.Stream.DATA, row=count)
             x, (_, condition) = self.preprocess(batch, training=True, seed=seed), self.split(batch)
             if count < START_EXAMPLES:

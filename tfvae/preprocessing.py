@@ -50,6 +50,18 @@ class Binarize(_Pixels):
         super().__init__(**kwargs)
         self._register_call_context_args("seed")
 
+    def remark(self, data):
+        """What a user should know of data that the layer takes: words, or None."""
+        if len(data.shape) != 4 or data.shape[-1] != 3:
+            return None
+        ends = (data == 0) | (data == (255 if data.dtype == tf.uint8 else 1))
+        if tf.reduce_all(ends):
+            return None
+        return (
+            "the data is pictures with colours, of which Binarize makes channels of 0 and 1: to keep the colours use "
+            "preprocessing.Rescale with a likelihood of pixels, such as DiscretizedLogistic, or load with channels=1"
+        )
+
     def call(self, data, training=False, seed=None):
         if not training:
             half = 128 if data.dtype == tf.uint8 else 0.5

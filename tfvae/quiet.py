@@ -8,25 +8,33 @@ import re
 import sys
 import tempfile
 
-__all__ = ["imported", "warnings_alone"]
+__all__ = ["imported", "quietly", "warnings_alone"]
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # from which on TensorFlow's libraries write; 0 is all, and what is set is left so
 NOTE = re.compile(rb"[IWE]\d{4} \d\d|WARNING: All log messages before absl")  # what they write before they look at it
 
 
 def imported(name):
-    """The module of this name. What TensorFlow's libraries write to stderr meanwhile is shown only where it fails."""
-    if os.environ.setdefault(LEVEL, "3") == "0" or "tensorflow" in sys.modules:
+    """The module of this name, imported `quietly`."""
+    with quietly():
         return importlib.import_module(name)
-    try:
-        stderr = os.dup(2)
-    except OSError:  # it is closed
-        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def quietly():
+    """Within, what TensorFlow's libraries write to stderr when they are imported is shown only where that fails."""
+    stderr = None
+    if os.environ.setdefault(LEVEL, "3") != "0" and "tensorflow" not in sys.modules:
+        with contextlib.suppress(OSError):  # it may be closed
+            stderr = os.dup(2)
+    if stderr is None:
+        yield
+        return
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         failed = False
         try:
-            module = importlib.import_module(name)
+            yield
         except Exception:
             failed = True
             raise
@@ -36,7 +44,6 @@ def imported(name):
             notes.seek(0)
             with contextlib.suppress(OSError):
                 os.write(2, b"".join(line for line in notes if failed or not NOTE.match(line)))
-    return module
 
 
 @contextlib.contextmanager

@@ -131,6 +131,7 @@ class Data(typing.NamedTuple):
     data_dir: str | None = None
     manual_dir: str | None = None
     condition: str | list[str] | None = None
+    channels: typing.Literal[1, 3, 4] | None = None
     evaluation: dict | None = None
 
 

@@ -1,8 +1,9 @@
 """`load`: a TFDS data set, an .npz file or a folder of images -> batched `tf.data` of images or vectors."""
 
+import operator
 import types
 import zlib
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import psutil
@@ -12,18 +13,14 @@ import tensorflow_datasets as tfds
 from tfvae import random
 from tfvae.data import sources
 from tfvae.data.batches import Position, finished, grouped, held, passes, untuned
+from tfvae.data.notes import say
+from tfvae.data.protocol import Part, one_line
 
-__all__ = ["Position", "grouped", "held", "load", "untuned"]
+__all__ = ["Position", "class_names", "grouped", "held", "load", "say", "untuned"]
 
+MOST_PIXELS = 2**15  # of a height or width
+BLOCK = 1000  # examples that are read at once
 NUMBERS = (tf.uint32, tf.int32, tf.int32)  # of a draw: seed, split, index of the first example
-
-
-class Part(NamedTuple):
-    """Examples start..stop-1 of a split."""
-
-    split: str
-    start: int
-    stop: int
 
 
 def load(
@@ -38,6 +35,7 @@ def load(
     data_dir: str | None = None,
     manual_dir: str | None = None,
     condition: str | list[str] | None = None,
+    channels: Literal[1, 3, 4] | None = None,
     position: "Position | None" = None,
     kept: dict | None = None,
 ) -> tf.data.Dataset:
@@ -47,8 +45,10 @@ def load(
     Args:
         name: a TFDS data set of images ("digits" comes with tfvae and needs no download); or an .npz file whose arrays
             are named for splits (`train`, `test`, or as Keras does `x_train`, `x_test`), uint8 `[N, H, W]` or
-            `[N, H, W, C]`, or floats `[N, n]` or `[N, H, W, C]`; or a folder of images, whose subfolders `train`,
-            `test`, ... are splits (without any, all of it is `train`), searched in depth, in order of their paths.
+            `[N, H, W, C]`, or floats `[N, n]` or `[N, H, W, C]`; or a folder of images, with a separator ("./photos"),
+            whose subfolders `train`, `test`, ... (or `Training`, `Testing`) are splits; without any, all of it is
+            `train`. A folder is searched in depth, but for what is hidden; its order follows from a hash of the paths,
+            with each class spread evenly, so a part of a split has its share of each.
         split: TFDS' split syntax, such as "test", "train[:90%]", "train[100:200]+test".
         batch_size: examples per batch; under several replicas, of all together.
         binarize: "static" draws each pixel once, by `seed`, with its grey value as probability; "threshold" cuts at one
@@ -63,24 +63,32 @@ def load(
         condition: what the examples come with, one name or several (put side by side): a feature of the TFDS data set;
             or in an .npz arrays named for it and the splits (`train_label`, `y_train`); or, of a folder of images,
             "label", the name of the subfolder below the split. Classes (integers, words) become one-hot vectors.
+        channels: of a folder's images, 1 (grey), 3 (colours) or 4 (and transparency); unless given, 3 where any image
+            has colours, else 1. Images are turned as their EXIF data says; those of 16 bits are refused.
         position: where the next pass begins, and how many there were; for a run that goes on.
         kept: a dict that keeps what is held in memory, for the next call with it that asks for the same.
 
     Raises:
         ValueError: when name, split or data cannot be used; it says what to do. OSError: from reading files.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
+    batch_size = _whole("batch_size", batch_size, 1)
+    seed = _whole("seed", seed)
+    size = None if size is None else _size(size)
+    if not isinstance(split, str) or not split.strip():
+        raise ValueError(f"split must be such as 'train' or 'train[:90%]', not {split!r}")
+    if channels not in (None, 1, 3, 4) or isinstance(channels, bool):
+        raise ValueError(f"channels must be 1 (grey), 3 (colours) or 4 (and transparency), not {channels!r}")
     shuffle = split.startswith("train") if shuffle is None else shuffle
     drawn = seed if binarize == "static" else None
-    key = (name, split, binarize, drawn, str(size), in_memory, data_dir, manual_dir, str(condition))
+    key = (name, split, binarize, drawn, str(size), in_memory, data_dir, manual_dir, str(condition), channels)
     if kept and key in kept:
         return held(list(kept[key]), batch_size, shuffle, seed, position)
-    names = [condition] if isinstance(condition, str) else list(condition or ())
-    source = sources.find(name, size, data_dir, manual_dir, names)
+    source = sources.find(name, size, data_dir, manual_dir, _names(condition), channels)
     parts = _parts(split, source.counts, name)
     binary = _binarizer(binarize, seed, source.dtype)
+    source.say(parts)
     count = sum(part.stop - part.start for part in parts)
+    batch_size = min(batch_size, count)
     nbytes = count * int(np.prod(source.shape)) * source.dtype.itemsize
     if in_memory is None:
         in_memory = nbytes <= psutil.virtual_memory().available // 4
@@ -94,6 +102,49 @@ def load(
     return finished(passes(batches, position), -(-count // batch_size), position)
 
 
+def class_names(
+    name: str, condition: str, data_dir: str | None = None, manual_dir: str | None = None
+) -> tuple[str, ...] | None:
+    """Names of the classes of a condition, in the order of its one-hot vectors; None where it has numbers.
+
+    Of a TFDS data set they are its labels, of an .npz its classes as words, of a folder the subfolders of the splits.
+    Arguments and errors are those of `load`.
+    """
+    if str(name).lower().endswith(".npz"):
+        return sources.find(name, None, data_dir, manual_dir, [condition]).classes[0]
+    return sources.find(name, [1, 1], data_dir, manual_dir, [condition]).classes[0]  # of any size
+
+
+def _names(condition):
+    """What `condition` may be -> a list of names."""
+    names = [condition] if isinstance(condition, str) else list(condition or ())
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"condition must be a name, or several that differ, not {condition!r}")
+    return names
+
+
+def _whole(name, value, least=0):
+    """The value as an integer; ValueError when it is none, or is below the least or beyond 64 bits."""
+    try:
+        if not isinstance(value, (bool, np.bool_)) and least <= operator.index(value) < 2**63:
+            return operator.index(value)
+    except TypeError:
+        pass  # the same message
+    raise ValueError(f"{name} must be {least} or more, a whole number below 2^63, not {value!r}")
+
+
+def _size(size):
+    """[height, width], checked."""
+    try:
+        height, width = size
+    except (TypeError, ValueError):
+        raise ValueError(f"size must be (height, width), not {size!r}") from None
+    sides = [_whole("a height or width in size", side, 1) for side in (height, width)]
+    if max(sides) > MOST_PIXELS:
+        raise ValueError(f"size must be at most {MOST_PIXELS} pixels high and wide, not {size!r}")
+    return sides
+
+
 def _example(x, *condition):
     """x, or where there is a condition the pair."""
     return (x, *condition) if condition else x
@@ -101,12 +152,13 @@ def _example(x, *condition):
 
 def _parts(split, counts, name):
     """TFDS' split syntax -> the parts it names, none of them empty."""
+    if "shard" in split:
+        raise ValueError(f"split {split!r} of {name}: shards are no units here; give examples, or 'train[:10%]'")
     infos = {key: types.SimpleNamespace(num_examples=count) for key, count in counts.items()}
     try:
         instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
-    except (ValueError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"split {split!r} of {name}, which has {counts}: {reason}") from None
+    except (ValueError, AssertionError, OverflowError, TypeError) as error:
+        raise ValueError(f"split {split!r} of {name}, which has {counts}: {one_line(error)}") from None
     parts = [Part(i.splitname, i.from_ or 0, counts[i.splitname] if i.to is None else i.to) for i in instructions]
     for part in parts:
         if part.stop <= part.start:
@@ -148,8 +200,7 @@ def _read(source, parts, binary, count):
     filled = 0
     for part in parts:
         index = part.start
-        blocks = getattr(source, "blocks", lambda part, size: source.examples(part, 0).batch(size))
-        for x, *condition in blocks(part, 1000):
+        for x, *condition in source.blocks(part, BLOCK):
             rows = slice(filled, filled + len(x))
             for array, values in zip(arrays, (binary(x, part.split, tf.constant(index)), *condition), strict=True):
                 array[rows] = values

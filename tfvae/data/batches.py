@@ -68,7 +68,7 @@ def held(arrays, batch_size, shuffle=False, seed=0, position=None):
     indices = tf.data.Dataset.range(1).map(order).unbatch()
     batches = indices.map(lambda rows: read(rows[rows >= 0] if missing else rows))
     batches = finished(batches, -(-count // batch_size), position)
-    batches.indices, batches.read = indices, read
+    batches.indices, batches.read, batches.count = indices, read, count
     return batches
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import progress, random, replicas
+from tfvae import checks, progress, random, replicas
 from tfvae.data import untuned
 
 __all__ = ["Estimate", "compiled", "over_batches"]
@@ -54,8 +54,7 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
     progress.at(f"0{of} batches")  # the first compiles
     results, index = [], 0
     for batch in data:
-        if not results:
-            vae.split(batch)  # its errors, before they come from within a program
+        checks.batch(vae, batch)
         seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
         results.append(run(batch, seeds).numpy())
         index += results[-1].shape[1]

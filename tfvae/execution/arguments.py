@@ -57,9 +57,11 @@ def prepared(vae, method, args, kwargs):
         call["validation_data"] = _batches(vae, held_out, call.pop("validation_batch_size", None) or size, False, fused)
     if call.get("verbose", "auto") != 0 and not hasattr(call.get("callbacks"), "callbacks"):
         call["callbacks"] = [*_callbacks(call), Progress()]
+    if not grouping:
+        call["x"] = checks.watched(vae, call.get("x"))
     vae.steps_per_execution = fused
     try:
-        with warnings.catch_warnings():
+        with checks.mistakes(), warnings.catch_warnings():
             if not any(call.get(name) for name in ("steps_per_epoch", "validation_steps", "steps")):
                 # Keras says so at the end of all data whose length it does not know: nobody asked for more
                 warnings.filterwarnings("ignore", "Your input ran out of data")
@@ -110,6 +112,8 @@ def _batches(vae, given, batch_size, shuffle, fused):
     if hasattr(x, "shape"):
         seed = vae.seed + int(vae.optimizer.iterations.numpy())  # a second call has an order of its own
         x = data.held(_arrays(*given), batch_size, shuffle, seed)
+    else:
+        x = checks.watched(vae, x)
     if not isinstance(x, tf.data.Dataset):
         if several:
             raise ValueError(f"with several replicas, data is tf.data or an array, not {type(x).__name__}")
