@@ -395,7 +395,7 @@ CALLS = {
         "data.map(lambda example: example['image'])",
     ),
     "fit x, x": (lambda vae: vae.fit(IMAGES, IMAGES, verbose=0), "call fit(x) instead of fit(x, y)"),
-    "fit nothing": (lambda vae: vae.fit(IMAGES[:0], verbose=0), "there is no example in it"),
+    "fit nothing": (lambda vae: vae.fit(IMAGES[:0], verbose=0), "x is empty: it has shape"),
     "fit a list": (lambda vae: vae.fit(list(IMAGES), verbose=0), "np.stack makes an array of a list of examples"),
     "fit a name": (lambda vae: vae.fit("digits", verbose=0), "such as data.load gives"),
     "fit without shapes": (lambda vae: vae.fit(untyped(), verbose=0), "from_generator(output_signature=...)"),

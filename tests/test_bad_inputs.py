@@ -35,7 +35,7 @@ def _finished(run, experiment):
     vae = config.compiled_vae(experiment, DIGITS)
     vae.optimizer.build(vae.trainable_variables)
     vae.save(run / "model.keras")
-    (run / "run.json").write_text(json.dumps({"best_epoch": 1, "seed": 0}))
+    (run / "run.json").write_text(json.dumps({"best_epoch": 1, "seed": 0, "format": 1}))
     (run / "history.csv").write_text("epoch,elbo,kl,loss,reconstruction\n0,-200.0,5.0,200.0,-195.0\n")
     return run
 

@@ -111,6 +111,8 @@ def test_vampprior_starts_at_examples_and_stays_within_bounds():
     np.testing.assert_array_equal(prior.inputs[:, 0], [0, 1, 0])
     np.testing.assert_array_equal(prior.conditions, [[1, 0], [0, 1], [1, 0]])
     prior.inputs.assign(prior.inputs + 5.0)
+    prior.keep_within(0.0, 1.0)
+    prior.inputs.assign(prior.inputs + 5.0)
     seen = []
 
     def infer(x, condition):

@@ -64,6 +64,33 @@ def test_a_users_seeds_do_not_overlap():
     assert len(np.unique(drawn)) > 20 * 200 - 5  # of 4000 words, chance alone repeats about 0.002
 
 
+def test_first_step_and_row_are_the_default():
+    np.testing.assert_array_equal(random.seed(3, random.Stream.DATA), random.seed(3, random.Stream.DATA, 0, 0))
+
+
+def test_streams_are_apart():
+    """By number too: a file of a run that was made with other numbers would be read with other noise."""
+    assert [int(stream) for stream in random.Stream] == [1, 2, 3, 4]
+
+
+def test_numbers_are_those_of_the_bits_by_hand():
+    """Of the same words: the upper 23 bits as a uniform, its quantile as a normal, each byte against its threshold."""
+    words = random.bits([20, 3], a_seed()).numpy()
+    uniform = (words >> 9) / 2.0**23
+    np.testing.assert_array_equal(random.uniform([20, 3], a_seed()), uniform.astype(np.float32))
+    quantile = scipy.stats.norm.ppf(uniform + 2.0**-24)
+    np.testing.assert_allclose(random.normal([20, 3], a_seed()), quantile, atol=2e-5)
+    thresholds = np.random.default_rng(0).integers(0, 257, (20, 10))
+    bytes_ = np.concatenate([words >> shift & 255 for shift in (0, 8, 16, 24)], axis=1)[:, :10]
+    np.testing.assert_array_equal(random.bytes_below(tf.constant(thresholds), a_seed()), bytes_ < thresholds)
+
+
+def test_normals_of_the_ends_are_finite_and_symmetric(monkeypatch):
+    monkeypatch.setattr(random, "uniform", lambda shape, seed: tf.constant([[0.0, 1 - 2.0**-23]]))
+    low, high = random.normal([1, 2], a_seed()).numpy()[0]
+    assert low == -high and 5.2 < high < 5.4
+
+
 def test_uniforms_are_uniform():
     sample = random.uniform([1000, 1000], a_seed()).numpy().ravel()
     assert 0 <= sample.min() and sample.max() < 1

@@ -393,7 +393,7 @@ def test_what_runs_is_answered_before_it_ends(models, tmp_path):
     ("options", "message"),
     [
         (["{empty}"], "holds no servable: make some with tfvae export RUN"),
-        (["{models}", "--config", "{missing}"], "No such file"),
+        (["{models}", "--config", "{missing}"], "no such file"),
         (["{models}", "--config", "{bad}"], "bad.config: 1:"),
         (["{models}", "--batching", "{bad}"], "bad.config: 1:"),
         (["{models}", "--rest-port", "{taken}"], "cannot listen on 127.0.0.1:"),

@@ -162,7 +162,7 @@ def pair(vae, loaded):
 
 def _unweighted(loaded):
     """ValueError for triples with sample weights."""
-    if isinstance(loaded, (tuple, list)) and len(loaded) == 3:
+    if isinstance(loaded, tuple) and len(loaded) == 3:
         raise ValueError(
             "the data has sample weights, which only fit and evaluate take: leave them out, for example with "
             "data.map(lambda x, y, weight: x)"
