@@ -1,8 +1,14 @@
 """Settings for all tests: four logical CPU devices stand for GPUs."""
 
+import contextlib
 import gc
+import io
 import itertools
+import json
 import os
+import pathlib
+import warnings
+from typing import NamedTuple
 
 import pytest
 
@@ -10,6 +16,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 KEYS = itertools.count(1000, 10)
+SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 
 
 def pytest_configure(config):
@@ -60,3 +67,40 @@ def digits():
     from tfvae import data
 
     return np.concatenate([batch.numpy() for batch in data.load("digits", "train[:500]", shuffle=False)])
+
+
+@contextlib.contextmanager
+def as_in_a_terminal():
+    """Warnings are shown, as Python does where it is told nothing, and not raised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+class Verbs(NamedTuple):
+    """What the verbs of a small run made: folders, what each printed (stdout, stderr), and what `evaluate` wrote."""
+
+    run: pathlib.Path
+    models: pathlib.Path
+    printed: dict
+    evaluation: dict
+
+
+@pytest.fixture(scope="session")
+def verbs(tmp_path_factory):
+    """`Verbs`, for tests of the xdist group "verbs"."""
+    from tfvae import cli, showing
+
+    folder, printed = tmp_path_factory.mktemp("verbs"), {}
+    run, models = folder / "run", folder / "models"
+    lines = [["train", SMOKE, run], ["evaluate", run, "--samples", "1000"], ["plot", run], ["export", run, models]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(showing, "SECONDS", 0.02)
+        for verb, *arguments in lines:
+            with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+                with as_in_a_terminal():
+                    assert cli.main([verb, *map(str, arguments)]) == 0
+            printed[verb] = out.getvalue(), err.getvalue()
+    return Verbs(run, models, printed, json.loads((run / "evaluation.json").read_text()))

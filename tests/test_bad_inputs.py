@@ -180,6 +180,7 @@ def _hostile(tmp_path, run, changes):
     return *json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+@pytest.mark.slow
 def test_evaluate_plot_and_export_do_not_look_at_callbacks(finished, tmp_path):
     """Some 15 s of CPU: the verbs do all their work."""
     named = [{"os.system": {"command": f"touch {tmp_path / 'PWNED'}"}}, {"hostile.Thing": None}, {"no.such": None}]

@@ -336,6 +336,7 @@ def test_callbacks_are_asked_for_their_state_and_told_it(tmp_path, capsys):
     assert capsys.readouterr().err == "the callback Forgetful begins anew: it has no get_state and set_state\n"
 
 
+@pytest.mark.slow
 def test_a_finished_search_is_given_more_trials(tmp_path, monkeypatch):
     """Of trials that train nothing."""
 

@@ -1,6 +1,5 @@
 """What a newcomer reads: the verbs say what they do, and nothing that is to be ignored."""
 
-import contextlib
 import io
 import os
 import pathlib
@@ -21,7 +20,7 @@ from tfvae.training import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
-pytestmark = pytest.mark.xdist_group("quiet")  # its run is trained once
+pytestmark = pytest.mark.xdist_group("verbs")  # they run once
 
 
 class Heard(progress.Listener):
@@ -43,41 +42,10 @@ class Heard(progress.Listener):
         return [text for name, text in self.said if name == kind]
 
 
-@contextlib.contextmanager
-def as_in_a_terminal():
-    """Warnings are shown, as Python does where it is told nothing, and not raised."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
-            warnings.simplefilter("ignore", category)
-        yield
-
-
-@pytest.fixture(scope="module")
-def verbs(tmp_path_factory):
-    """What the verbs of a small run print: verb -> (stdout, stderr); and the folder."""
-    folder, printed = tmp_path_factory.mktemp("quiet"), {}
-    run, exported = str(folder / "run"), str(folder / "models")
-    lines = [
-        ["train", SMOKE, run],
-        ["evaluate", run, "--samples", "1000", "--split", "test[:30]"],
-        ["plot", run],
-        ["export", run, exported],
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(showing, "SECONDS", 0.02)
-        for arguments in lines:
-            with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-                with as_in_a_terminal():
-                    assert cli.main(arguments) == 0
-            printed[arguments[0]] = out.getvalue(), err.getvalue()
-    return folder, printed
-
-
 @pytest.mark.parametrize("verb", ["train", "evaluate", "plot", "export"])
 def test_a_verb_writes_no_line_on_stderr_and_no_warning(verbs, verb):
-    """The fixture trains, evaluates, plots and exports: that takes 30 s of CPU."""
-    output, errors = verbs[1][verb]
+    """Long: the fixture trains, evaluates, plots and exports."""
+    output, errors = verbs.printed[verb]
     assert errors == ""
     assert not re.search(r"warning|retracing|oneDNN|\x1b|\r|\x08", output, re.IGNORECASE)
 
@@ -92,28 +60,30 @@ SAID = {
 
 @pytest.mark.parametrize(("verb", "said"), [(verb, said) for verb, patterns in SAID.items() for said in patterns])
 def test_a_verb_says_in_plain_lines_what_it_does(verbs, verb, said):
-    assert re.search(said, verbs[1][verb][0], re.MULTILINE)
+    assert re.search(said, verbs.printed[verb][0], re.MULTILINE)
 
 
 def test_each_figure_is_named_when_it_is_written(verbs):
-    lines = verbs[1]["plot"][0].splitlines()
+    lines = verbs.printed["plot"][0].splitlines()
     written = next(i for i, line in enumerate(lines) if line.startswith("written: ") and "reconstructions" in line)
     drawing = max(i for i, line in enumerate(lines) if line.startswith("drawing learning_curves"))
     assert written < drawing
 
 
+@pytest.mark.slow
 def test_quiet_leaves_the_lines_to_keep(verbs, capsys, monkeypatch):
     """Draws all figures: 6 s of CPU."""
     monkeypatch.setattr(showing, "SECONDS", 0.01)
-    assert cli.main(["plot", str(verbs[0] / "run"), "--quiet"]) == 0
+    assert cli.main(["plot", str(verbs.run), "--quiet"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 9 and all(line.startswith(("written: ", "left out: ")) for line in lines)
 
 
+@pytest.mark.slow
 def test_few_effective_samples_are_one_line_below_the_table(verbs, capsys, monkeypatch):
     """With all measures, as some of them estimate log p(x) too: 10 s of CPU."""
     monkeypatch.setattr("tfvae.evaluation.evidence.FEW_EFFECTIVE", 10_000)  # so that all are few
-    assert cli.main(["evaluate", str(verbs[0] / "run"), "--samples", "1000", "--split", "test[:20]"]) == 0
+    assert cli.main(["evaluate", str(verbs.run), "--samples", "1000", "--split", "test[:20]"]) == 0
     output, errors = capsys.readouterr()
     (note,) = [line for line in output.splitlines() if "effective, so that" in line]
     assert note.startswith("note: for 20 of 20 examples") and note.endswith("(docs/evaluation.md)") and errors == ""
@@ -122,7 +92,7 @@ def test_few_effective_samples_are_one_line_below_the_table(verbs, capsys, monke
 
 
 def test_library_functions_are_silent(verbs, capsys):
-    training.evaluate(verbs[0] / "run", "test[:20]", 10, more=False)
+    training.evaluate(verbs.run, "test[:20]", 10, more=False)
     assert capsys.readouterr() == ("", "")
 
 
@@ -198,7 +168,8 @@ def test_what_reads_the_lines_may_go(monkeypatch):
 
 
 def test_a_warning_is_one_line(capsys):
-    with as_in_a_terminal():
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
         with showing.shown():
             warnings.warn("this\nand that", UserWarning, stacklevel=1)
         assert capsys.readouterr().err == "warning: this and that\n"
@@ -219,6 +190,7 @@ def test_static_pixels_follow_from_seed_split_and_place():
     assert np.any(whole != other) and set(np.unique(other)) == {0, 255}
 
 
+@pytest.mark.slow
 def test_a_search_says_its_trials(tmp_path):
     """Two short trials: 6 s of CPU."""
     path = tmp_path / "search.yaml"
@@ -264,9 +236,10 @@ def test_an_import_that_fails_shows_what_was_written(tmp_path):
         assert done.stderr.decode().splitlines()[: len(said)] == said
 
 
+@pytest.mark.slow
 def test_the_check_of_an_export_is_quiet(verbs):
     """It loads three servables and runs all that they have: 9 s of CPU."""
-    done = processes.run(ROOT / "export" / "check.py", verbs[0] / "models")
+    done = processes.run(ROOT / "export" / "check.py", verbs.models)
     assert done.returncode == 0 and done.stderr == "" and done.stdout.splitlines()[-1] == "all answers are the model's"
 
 

@@ -70,6 +70,7 @@ def assert_same(found, expected):
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
 def test_programs_draw_what_is_drawn_eagerly(draw, inputs, expected, jit_compile):
     """Takes 10 s of CPU and more: 30 families are traced, and compiled."""

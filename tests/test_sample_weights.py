@@ -38,7 +38,7 @@ def test_evaluate_gives_weighted_means():
         assert found[name] == pytest.approx(np.average(getattr(terms, name), weights=WEIGHTS), rel=1e-5)
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_gradient_is_that_of_the_weighted_mean(jit):
     """Under XLA a batch of 32 rows and more goes in two halves."""
     images, rng = small_images(37), np.random.default_rng(0)
@@ -76,7 +76,9 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=() if form in ("arrays", "a data set") else pytest.mark.slow) for form in FORMS]
+)
 def test_every_form_of_data_has_weights(form):
     vae, expected = made(), made()
     FORMS[form](vae)
@@ -84,6 +86,7 @@ def test_every_form_of_data_has_weights(form):
     np.testing.assert_allclose(weights(vae), weights(expected), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [objectives.ELBO(), objectives.FreeBits(0.1)], ids=["alone", "whole batch"])
 def test_two_replicas_give_the_numbers_of_one(two_replicas, objective):
     """Takes 7 s of CPU: programs of both, for training and evaluation."""
