@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import logging
 import math
@@ -340,6 +341,37 @@ def test_impossible_arguments(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: objectives.ELBO(beta=0.0, warmup_steps=0, samples=1),
+        lambda: objectives.ELBO(warmup_steps=5, cycle_steps=5),
+        lambda: objectives.FreeBits(nats=0.0, samples=1),
+        lambda: objectives.Capacity(nats=0.0, steps=0, gamma=0.0, samples=1),
+        lambda: objectives.Reconstruction(l2=0.0),
+        lambda: objectives.BetaTC(0.0, alpha=0.0, gamma=0.0),
+        lambda: objectives.DIP(0.0, 0.0),
+        lambda: objectives.MMD(0.0, kl=0.0, scales=[1e-3]),
+        lambda: objectives.IWAE(samples=1, chosen=1),
+        lambda: objectives.MIWAE(groups=1, samples=1),
+        lambda: objectives.PIWAE(groups=1, samples=1),
+        lambda: objectives.CIWAE(samples=1, beta=0.0),
+        lambda: objectives.CIWAE(samples=1, beta=1.0),
+    ],
+)
+def test_the_least_and_most_are_possible(make):
+    assert np.isfinite(wrong_terms(make()).loss).all()
+
+
+@pytest.mark.parametrize("name", members.OBJECTIVES)
+def test_an_objective_cannot_be_changed(name):
+    """What is compiled has its numbers in it."""
+    objective = members.OBJECTIVES[name]()
+    field = dataclasses.fields(objective)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(objective, field, getattr(objective, field))
+
+
 # bounds by importance weights
 
 
@@ -486,6 +518,12 @@ def test_draws_are_chosen_by_their_weights():
     np.testing.assert_array_equal(b, np.broadcast_to(np.arange(5000), (3, 5000)))
     np.testing.assert_allclose(np.bincount(s.ravel(), minlength=4) / s.size, v[:, 0], atol=0.02)
     assert (s != 1).all()
+
+
+def test_the_last_draw_is_chosen_where_rounding_goes_past_it(monkeypatch):
+    monkeypatch.setattr(random, "uniform", lambda shape, seed: tf.ones(shape))
+    choice = importance.chosen_by_weight(tf.constant([[0.25, 1.0], [0.75, 0.0]]), 2, SEED).numpy()
+    np.testing.assert_array_equal(choice, [[[1, 0], [1, 1]]] * 2)
 
 
 @pytest.mark.parametrize("noise", [0.5, 0.02], ids=["", "weights-far-apart"])
