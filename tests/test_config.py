@@ -67,6 +67,24 @@ def test_a_base_that_cannot_be(tmp_path):
         config.read(tmp_path / "a.yaml")
 
 
+def test_validation_that_a_yaml_drops_is_told_of(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"base: {SMOKE}\ndata: {{name: digits, batch_size: 20}}")
+    with pytest.warns(UserWarning, match=r"data: has no validation.*'train\[500:600\]' too"):
+        assert config.read(tmp_path / "a.yaml").data["batch_size"] == 20
+    (tmp_path / "a.yaml").write_text(f"base: {SMOKE}\ndata: {{name: digits, batch_size: 20, validation: null}}")
+    config.read(tmp_path / "a.yaml")  # a warning would be an error
+
+
+def test_classes_of_a_folder_have_its_names(tmp_path):
+    for name in ("circles", "squares"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").write_bytes(tf.io.encode_png(tf.zeros((8, 8, 1), tf.uint8)).numpy())
+    experiment = config.read(SMOKE, [f"data={{name: {tmp_path}/photos, condition: label}}"])
+    assert config.class_names(experiment, "label") == ("circles", "squares")
+    assert config.class_names(config.read(SMOKE), "label") == tuple("0123456789")
+    assert config.class_names(config.read(SMOKE), "factors") is None
+
+
 def test_parts_within_parts_are_checked_and_made_like_parts():
     flow = "posterior={PlanarFlow: {layers: 2, base: {FullNormal: }}}"
     posterior = config.compiled_vae(config.read(SMOKE, [flow]), DIGITS).posterior

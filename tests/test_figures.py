@@ -201,6 +201,12 @@ def test_too_many_classes_are_refused():
         figures.latent_space(units, np.arange(30))
 
 
+def test_classes_have_their_names():
+    vae = small_vae()
+    figure = figures.latent_space(evaluation.latent_units(vae, data_for(vae)), np.arange(12) % 2, ("circle", "square"))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["circle", "square"]
+
+
 def test_one_unit_has_a_latent_space_too():
     units = evaluation.Units(np.random.default_rng(0).normal(size=(30, 1)), None)
     assert_labelled(figures.latent_space(units, np.arange(30) % 3))

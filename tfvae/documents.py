@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import warnings
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -36,7 +37,9 @@ def keys(path, overrides=(), base=True):
 def _with_bases(path):
     chain, raw = [], {}
     while True:
-        raw = read(path) | raw
+        found = read(path)
+        _say_what_is_dropped(path, found, raw)
+        raw = found | raw
         chain.append(path.resolve())
         if "base" not in raw:
             return raw
@@ -48,6 +51,17 @@ def _with_bases(path):
             raise ConfigError(f"{path}: base: is the base of itself")
         if len(chain) == DEEPEST:
             raise ConfigError(f"{path}: base: is the base of {DEEPEST} others in a row, which are too many")
+
+
+def _say_what_is_dropped(base, below, raw):
+    """Warns where the data of a yaml, which replaces all of its base's, leaves out the base's validation data."""
+    mine, its = raw.get("data"), below.get("data")
+    if isinstance(mine, dict) and isinstance(its, dict) and its.get("validation") and "validation" not in mine:
+        warnings.warn(
+            f"data: has no validation, and takes the place of all that {base} has there, validation: "
+            f"{its['validation']!r} too; name one, or write validation: null",
+            stacklevel=4,
+        )
 
 
 def read(path):

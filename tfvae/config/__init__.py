@@ -35,6 +35,7 @@ __all__ = [
     "Experiment",
     "assign",
     "callbacks",
+    "class_names",
     "compiled_vae",
     "difference",
     "evaluation_data",
@@ -291,6 +292,15 @@ def training_data(experiment, position=None, kept=None):
     settings = schema.arguments(Data, experiment.data, "data")
     train = _load(settings, experiment.seed, settings.train, shuffle=True, position=position, kept=kept)
     return train, None if settings.validation is None else evaluation_data(experiment, "validation", kept)
+
+
+def class_names(experiment, key):
+    """Names of the classes that the data has under a key, in the order of their indices; None where it has none."""
+    places = {name: experiment.data.get(name) for name in ("data_dir", "manual_dir")}
+    try:
+        return data_module.class_names(experiment.data["name"], key, **places)
+    except ValueError:  # there is no such key
+        return None
 
 
 def evaluation_data(experiment, split, kept=None):

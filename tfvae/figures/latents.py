@@ -113,13 +113,15 @@ def _given(condition):
     return "" if condition is None else "\n(given the condition of the first example)"
 
 
-def latent_space(units, labels):
+def latent_space(units, labels, names=None):
     """Where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
 
     Args:
         units: `Units` of the examples.
         labels: their classes, integers `[N]`; fewer than 25 of them.
+        names: of the classes, by their integers; the integers unless given.
     """
+    named = {k: str(k) if names is None else names[k] for k in np.unique(labels)}
     classes = np.unique(labels)
     if len(classes) > len(COLOURS) * len(MARKERS):
         raise NotApplicable(f"there are {len(classes)} classes, more than can be told apart by colours and marks")
@@ -129,11 +131,11 @@ def latent_space(units, labels):
     for k, label in enumerate(classes):
         style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k // len(COLOURS)]}
         mine = points[labels == label]
-        axes.scatter(*mine.T, s=14, alpha=0.65, linewidths=0, label=str(label), **style)
+        axes.scatter(*mine.T, s=14, alpha=0.65, linewidths=0, label=named[label], **style)
     for label in classes if units.centers.shape[1] > 1 else ():
         middle = np.median(points[labels == label], axis=0)
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
-        axes.text(*middle, str(label), fontsize=12, weight="bold", ha="center", va="center", bbox=box)
+        axes.text(*middle, named[label], fontsize=12, weight="bold", ha="center", va="center", bbox=box)
     axes.set_title(title, fontsize=11, loc="left")
     axes.set_xlabel(xlabel, fontsize=10)
     axes.set_ylabel(ylabel, fontsize=10)

@@ -369,10 +369,18 @@ def _start_record(run, experiment, vae, first, saved):
         "seed": experiment.seed,
         "parameters": vae.count_params(),
         "first_batch_crc32": fingerprint,
+        "classes": _classes(experiment),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     files.write_json(run / "run.json", record)
     return record
+
+
+def _classes(experiment):
+    """Names of the classes that a conditional VAE is given, in the order of its one-hot vectors; None where it has
+    none."""
+    key = experiment.data.get("condition")
+    return config.class_names(experiment, key) if isinstance(key, str) else None
 
 
 def _write_config(experiment, run):

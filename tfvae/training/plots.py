@@ -72,7 +72,8 @@ def _drawings(run, vae, experiment):
 
 
 def _latent_space(units, experiment):
-    return figures.latent_space(units, measures.labels(experiment, "test", len(units.centers)))
+    labels = measures.labels(experiment, "test", len(units.centers))
+    return figures.latent_space(units, labels, config.class_names(experiment, "label"))
 
 
 def _learning_curves(run, vae):
