@@ -1,5 +1,6 @@
 """Bad data: a line that says what, where and how to mend it, for each row of the tables; what hypothesis draws."""
 
+import json
 import subprocess
 import sys
 
@@ -364,3 +365,17 @@ def test_a_script_of_any_name_loads_models(script, tmp_path, vae):
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == vae.name
+
+
+@pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])
+def test_a_prepared_data_set_imports_nothing(key, tmp_path, monkeypatch):
+    """Of the folder `data_dir`, which may have come with a stranger's run."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "hostile.py").write_text("raise SystemExit('it was imported')")
+    folder = tmp_path / "data" / "evil" / "1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "features.json").write_text(json.dumps({key: "hostile.Feature", "content": ""}))
+    (folder / "dataset_info.json").write_text(json.dumps({"name": "evil", "version": "1.0.0"}))
+    with pytest.raises(ValueError, match=r"has the feature hostile\.Feature, which is not TFDS' own") as caught:
+        data.load("evil", data_dir=str(tmp_path / "data"))
+    assert "\n" not in str(caught.value) and "hostile" not in sys.modules

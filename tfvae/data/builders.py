@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import io
+import json
 import pathlib
 import re
 import threading
@@ -20,6 +21,7 @@ from tfvae.data.sizes import resized
 __all__ = ["Prepared", "known", "of_name"]
 
 SECONDS_TO_ANSWER = 5  # for the host of a download
+CLASS_KEYS = ("pythonClassName", "python_class_name", "type")  # of a features.json, for the class of a feature
 
 
 class Prepared(NamedTuple):
@@ -129,12 +131,34 @@ def _builders():
     return tfds.list_builders(with_community_datasets=False)
 
 
+class _ForeignFeature(Exception):
+    """A prepared data set has a feature that is not TFDS' own."""
+
+
+def _check_features(folder):
+    """_ForeignFeature when a features.json names a class that is not TFDS' own: TFDS would import its module."""
+    for path in sorted(folder.rglob("features.json")):
+        left = [json.loads(path.read_bytes())]
+        while left:
+            part = left.pop()
+            if isinstance(part, (dict, list)):
+                left.extend(part.values() if isinstance(part, dict) else part)
+            named = [part[key] for key in CLASS_KEYS if key in part] if isinstance(part, dict) else []
+            for name in named:
+                if not str(name).startswith("tensorflow_datasets."):
+                    raise _ForeignFeature(f"{path} has the feature {name}, which is not TFDS' own and is not imported")
+
+
 def _prepared(name, data_dir, manual_dir):
     """The TFDS builder of this name, its data on disk; ValueError within seconds where that cannot be."""
     try:
         if ":" in name and not known(name):  # TFDS would ask the hosts of its community
             raise ValueError(name)
+        if data_dir is not None:
+            _check_features(pathlib.Path(data_dir) / re.split("[/:]", name)[0])
         builder = tfds.builder(name, data_dir=data_dir)
+    except _ForeignFeature as error:
+        raise ValueError(f"the TFDS data set {name}: {error}") from None
     except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
         if known(name):
             raise ValueError(f"the TFDS data set {name}: {one_line(error)}") from None
