@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.special
 
 from tests import members
 from tests.models import linear_gaussian, small_images, small_vae
@@ -79,6 +80,23 @@ def test_chains_in_groups_are_all_counted(monkeypatch):
     monkeypatch.setattr(evaluation.evidence, "NUMBERS_AT_ONCE", 3 * 30 * 4)  # of 8 chains, two at once
     found = evaluation.annealed(vae, x, **FEW)
     assert within(found, exact) and found.effective_chains.mean() > 4
+
+
+@pytest.mark.parametrize("stretches", [1, 2, 7])
+def test_temperatures_are_those_of_a_sigmoid(stretches):
+    settings = chains.Settings(1, stretches, 1, 1, False)
+    at = scipy.special.expit(4.0 * np.linspace(-1, 1, stretches + 1))
+    np.testing.assert_allclose(chains._ends(settings), (at - at[0]) / (at[-1] - at[0]), atol=1e-6)
+
+
+def test_examples_are_drawn_each_once_and_with_its_condition():
+    """More than are decoded at once: p(x|z) is nearly a point, by which x tells its z."""
+    vae, _, _ = linear_gaussian()
+    loading, shift = vae.likelihood.get_weights()
+    vae.likelihood.set_weights([1e4 * loading, shift])
+    x, z = annealing._drawn(vae, 230, None, random.seed(0, random.Stream.SAMPLING))
+    assert len(x) == len(z) == 230
+    np.testing.assert_allclose(x, z @ (1e4 * loading) + shift, atol=5)
 
 
 def test_annealing_repeats_and_follows_the_seed():

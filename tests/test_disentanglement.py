@@ -123,6 +123,14 @@ def test_tables_that_do_not_fit(codes, factors, message):
             score(codes, factors)
 
 
+def test_the_factor_vae_score_does_not_depend_on_the_scale_of_a_latent():
+    """A latent that hardly varies would else get all votes."""
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 4, (400, 2))
+    codes = factors + 0.05 * rng.normal(size=(400, 2))
+    assert evaluation.factor_vae_score(codes * [1e-3, 1e3], factors) == 1.0
+
+
 def test_values_must_come_again_for_the_factor_vae_score():
     with pytest.raises(ValueError, match="factor 1 is in one row only"):
         evaluation.factor_vae_score(np.eye(6), np.column_stack([np.arange(6) % 2, np.arange(6)]))

@@ -3,12 +3,14 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfvae
 from tests import members
 from tests.models import FixedNormal, dataset, linear_gaussian, small_images, small_vae
 from tests.test_evaluation import widened
-from tfvae import evaluation, networks, posteriors, priors
+from tfvae import evaluation, networks, posteriors, priors, random
+from tfvae.evaluation import gaps
 
 
 def encoding(means, stddev):
@@ -127,3 +129,14 @@ def test_the_curve_runs_from_the_prior_to_the_posterior():
     assert np.all(curve.rates + curve.distortions > -exact.mean() - 0.02)  # -ELBO of any q
     with pytest.raises(ValueError, match=r"from 0, the prior, to 1, the posterior, not \(2.0,\)"):
         evaluation.rate_distortion(vae, x, temperatures=(2.0,))
+
+
+def test_fitted_posteriors_follow_kerass_adam_whose_rate_falls_to_nothing():
+    steps, rate = 7, 0.1
+    start, target = tf.constant([[0.3, -0.2]]), tf.constant([[1.0, 0.5]])
+    found = gaps._adam(lambda p, seed: 2 * (p - target), start, steps, rate, random.seed(0, random.Stream.EVALUATION))
+    variable = keras.Variable(start)
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0), epsilon=1e-8)
+    for _ in range(steps):
+        optimizer.apply([2 * (variable.value - target)], [variable])
+    np.testing.assert_allclose(found, variable, rtol=1e-4)

@@ -23,6 +23,7 @@ from tfvae import (
     posteriors,
     preprocessing,
     priors,
+    progress,
     replicas,
 )
 from tfvae.callbacks import watch
@@ -246,10 +247,21 @@ def strategy(name):
     as several workers must find each other first; and once, as TensorFlow confuses the messages of two."""
     made = tf.distribute.get_strategy()
     if name == "multi_worker":
+        _say_who_is_waited_for()
         made = tf.distribute.MultiWorkerMirroredStrategy()
     elif name == "mirrored":
         made = tf.distribute.MirroredStrategy()
     return made if replicas.several(made) else tf.distribute.get_strategy()  # which is faster on one device
+
+
+def _say_who_is_waited_for():
+    """TensorFlow waits for the other workers without a word, and does not heed signals meanwhile."""
+    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    own = cluster.task_type, cluster.task_id
+    places = cluster.cluster_spec().as_dict()
+    others = [place for kind, of_kind in places.items() for i, place in enumerate(of_kind) if (kind, i) != own]
+    if others:
+        progress.line(f"waiting for {', '.join(others)} of TF_CONFIG, without which this worker does not begin")
 
 
 def difference(experiment, path):

@@ -36,10 +36,11 @@ class Estimate(NamedTuple):
         return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
 
 
-def over_batches(vae, function, data, seed, verbose, setting=None):
+def over_batches(vae, function, data, seed, verbose, setting=None, check=checks.batch):
     """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
 
-    By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data.
+    By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data. A batch that
+    does not fit is a ValueError of `check`.
     """
     run = functools.partial(function, vae, setting) if vae.run_eagerly else compiled(vae, function, setting)
     if replicas.several(vae.distribute_strategy):
@@ -54,7 +55,7 @@ def over_batches(vae, function, data, seed, verbose, setting=None):
     progress.at(f"0{of} batches")  # the first compiles
     results, index = [], 0
     for batch in data:
-        checks.batch(vae, batch)
+        check(vae, batch)
         seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
         results.append(run(batch, seeds).numpy())
         index += results[-1].shape[1]
