@@ -82,6 +82,11 @@ def test_chains_in_groups_are_all_counted(monkeypatch):
     assert within(found, exact) and found.effective_chains.mean() > 4
 
 
+def test_the_gap_is_that_of_each_example():
+    lower, upper = (evaluation.Estimate(np.array(values)) for values in ([-3.0, -1.5], [-2.0, 1.0]))
+    np.testing.assert_array_equal(annealing.Bounds(lower, upper).gap.values, [1.0, 2.5])
+
+
 @pytest.mark.parametrize("stretches", [1, 2, 7])
 def test_temperatures_are_those_of_a_sigmoid(stretches):
     settings = chains.Settings(1, stretches, 1, 1, False)
