@@ -21,6 +21,7 @@ def run(verbs):
 
 
 def test_a_run_folder_holds_what_later_verbs_need(run):
+    """Long: it is the first, for which all verbs run."""
     names = set(os.listdir(run))
     assert names >= {"config.yaml", "run.json", "model.keras", "history.csv", "tensorboard", "checkpoints"}
     assert not [name for name in names if name.startswith(".partial")]

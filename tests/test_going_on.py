@@ -66,6 +66,7 @@ DAMAGES = {
 @pytest.mark.parametrize("ending", ["index", "data-00000-of-00001"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_where_no_checkpoint_can_be_read_it_is_refused_and_the_files_are_named(run, damage, ending):
+    """Long: the first trains a run."""
     for step in (2, 4):
         DAMAGES[damage](run / "checkpoints" / f"step-{step}.{ending}")
     said = refused(run)

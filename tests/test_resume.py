@@ -201,6 +201,7 @@ def test_an_existing_run_is_not_overwritten(whole):
 
 
 def test_two_processes_do_not_share_a_run(whole):
+    """Long: a process of the command."""
     with training.alone(whole):
         done = processes.run(*command(whole, "--set", "fit.epochs=4", "--set", FOUR[1]))
     assert done.returncode == 2 and "another process trains" in done.stderr
