@@ -105,6 +105,7 @@ def test_examples_are_drawn_each_once_and_with_its_condition():
 
 
 def test_annealing_repeats_and_follows_the_seed():
+    """Long: the program of a chain takes seconds to make."""
     vae, images = small_vae(), small_images(4)
     runs = [evaluation.annealed(vae, images, 2, 3, 2, seed=seed).values for seed in (1, 1, 2)]
     np.testing.assert_array_equal(runs[0], runs[1])

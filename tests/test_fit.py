@@ -179,6 +179,7 @@ COLUMNS = (np.random.default_rng(0).normal(size=(60, 4)) * [1, 10, 100, 0.1] + [
 
 
 def test_keras_normalization_is_a_preprocessor(tmp_path):
+    """Long: trained, evaluated, saved, loaded, adapted anew."""
     vae = of_columns(keras.layers.Normalization())
     for kind in (COLUMNS, dataset(2 * COLUMNS, 20)):  # programs do not keep the first statistics
         vae.adapt(kind)

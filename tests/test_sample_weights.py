@@ -54,6 +54,7 @@ def test_the_gradient_is_that_of_the_weighted_mean(jit):
 
 
 def test_equal_weights_change_nothing_and_zeros_leave_examples_out():
+    """Long: three trainings."""
     plain, equal = made(), made()
     logs = plain.fit(IMAGES, batch_size=5, verbose=0).history
     same = equal.fit(IMAGES, sample_weight=np.full(COUNT, 7.0), batch_size=5, verbose=0).history
