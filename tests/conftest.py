@@ -1,12 +1,15 @@
 """Settings for all tests: four logical CPU devices stand for GPUs."""
 
 import contextlib
+import functools
 import gc
 import io
 import itertools
 import json
 import os
 import pathlib
+import sys
+import typing
 import warnings
 from typing import NamedTuple
 
@@ -22,6 +25,8 @@ SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 def pytest_configure(config):
     """TensorFlow is imported where tests run, and not in the process that deals them out."""
     gc.set_threshold(50_000, 20, 20)  # a graph is many objects: looking through them often takes a tenth of the time
+    if sys.version_info < (3, 12):  # which looks for a protocol's names whenever TensorFlow asks about a tensor
+        typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
     if config.getoption("markexpr") == "not slow":  # else programs are compiled as users have them
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # half the time
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
@@ -35,9 +40,9 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def seeded():
     """Weights start alike in every test."""
-    import keras
+    from tests import models
 
-    keras.utils.set_random_seed(0)
+    models.begin()
 
 
 @pytest.fixture

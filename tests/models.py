@@ -1,6 +1,7 @@
 """Models and data that several tests use."""
 
 import math
+import random
 
 import keras
 import numpy as np
@@ -11,9 +12,25 @@ import tfvae
 from tests import members
 from tfvae import distributions, networks, posteriors, preprocessing, priors
 
+GRAPH = {"jit_compile": False}  # programs, without XLA
+
+
+def begin(seed=0):
+    """Weights that are made from here on follow from the seed, as Keras' come from Python's random numbers.
+
+    `keras.utils.set_random_seed` sets TensorFlow's seed too, which clears what it keeps of every operation: half of a
+    test's time would go into making that anew.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+
 
 def small_vae(optimizer=None, seed=0, compiled=None, **parts):
-    """A VAE of images [8, 8, 1]; `parts` replace its own, `compiled` are arguments of `compile`, without XLA."""
+    """A VAE of images [8, 8, 1]; `parts` replace its own.
+
+    It runs eagerly, for a program takes longer than twenty steps; `compiled`, arguments of `compile`, replace that:
+    `GRAPH` and the like.
+    """
     defaults = {
         "encoder": lambda: networks.mlp(members.IMAGE, [16], "tanh"),
         "posterior": members.POSTERIORS["DiagonalNormal"],
@@ -24,7 +41,10 @@ def small_vae(optimizer=None, seed=0, compiled=None, **parts):
     }
     made = {name: parts.pop(name) if name in parts else make() for name, make in defaults.items()}
     vae = tfvae.VAE(**made, **parts, seed=seed)
-    vae.compile(optimizer or keras.optimizers.Adam(1e-2), **{"jit_compile": False} | (compiled or {}))
+    vae.compile(
+        optimizer or keras.optimizers.Adam(1e-2),
+        **{"run_eagerly": True} if compiled is None else {"jit_compile": False} | compiled,
+    )
     return vae
 
 

@@ -3,7 +3,7 @@ import pytest
 import scipy.special
 
 from tests import members
-from tests.models import linear_gaussian, small_images, small_vae
+from tests.models import GRAPH, linear_gaussian, small_images, small_vae
 from tests.test_evaluation import widened
 from tfvae import evaluation, likelihoods, random
 from tfvae.evaluation import annealing, chains
@@ -106,7 +106,7 @@ def test_examples_are_drawn_each_once_and_with_its_condition():
 
 def test_annealing_repeats_and_follows_the_seed():
     """Long: the program of a chain takes seconds to make."""
-    vae, images = small_vae(), small_images(4)
+    vae, images = small_vae(compiled=GRAPH), small_images(4)
     runs = [evaluation.annealed(vae, images, 2, 3, 2, seed=seed).values for seed in (1, 1, 2)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.allclose(runs[0], runs[2])
@@ -127,7 +127,7 @@ def test_annealing_repeats_and_follows_the_seed():
     ],
 )
 def test_any_prior_and_decoder_can_be_annealed(parts):
-    vae = small_vae(**{name: make() for name, make in parts.items()})
+    vae = small_vae(compiled=GRAPH, **{name: make() for name, make in parts.items()})
     images = small_images(4)
     condition = np.arange(4) if vae.condition_size else None
     data = images if condition is None else (images, condition)
@@ -136,7 +136,7 @@ def test_any_prior_and_decoder_can_be_annealed(parts):
 
 @pytest.mark.slow
 def test_bounds_of_a_conditional_vae():
-    vae = small_vae(**{name: make() for name, make in CONDITIONAL.items()})
+    vae = small_vae(compiled=GRAPH, **{name: make() for name, make in CONDITIONAL.items()})
     assert np.all(np.isfinite(evaluation.bidirectional(vae, 4, 2, 3, 2, condition=np.arange(4)).gap.values))
 
 
@@ -148,7 +148,7 @@ def test_xla_gives_bounds_as_good():
 
 
 def test_what_cannot_be_annealed_is_said():
-    sphere = small_vae(**{name: make() for name, make in members.ON_A_SPHERE.items()})
+    sphere = small_vae(compiled=GRAPH, **{name: make() for name, make in members.ON_A_SPHERE.items()})
     with pytest.raises(ValueError, match=r"SphericalUniform is on a sphere: use evaluation.log_marginal"):
         evaluation.annealed(sphere, small_images(2))
     point = small_vae(posterior=members.POSTERIORS["Deterministic"]())

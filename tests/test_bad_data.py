@@ -71,7 +71,7 @@ def test_what_is_right_passes():
     """The same kinds of data, without a fault, train."""
     fair = bad_data.FLOATS
     for x in (fair, bad_data.batched(fair), bad_data.Batches(fair[:10], fair[10:]), bad_data.generated(fair)):
-        vae = small_vae(compiled={"run_eagerly": True})
+        vae = small_vae()
         vae.fit(x, verbose=0)
         assert np.isfinite(vae.get_weights()[0]).all()
 
@@ -261,7 +261,7 @@ def test_links_to_folders_are_followed_once(tmp_path):
 
 
 def test_a_broken_file_is_named_while_one_trains(tmp_path):
-    vae = small_vae(compiled={"run_eagerly": True})
+    vae = small_vae()
     bad_data.raw(bad_data.encoded(np.zeros((60, 60), np.uint8), "JPEG"), "a.jpg")(tmp_path)
     noise = bad_data.encoded(bad_data.LARGE[..., 0], "JPEG")
     bad_data.raw(noise[: len(noise) // 2], "b.jpg")(tmp_path)

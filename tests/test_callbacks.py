@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests import members
-from tests.models import dataset, linear_gaussian, small_images, small_vae, weights
+from tests.models import GRAPH, begin, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import callbacks, config, execution, figures, random, training
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
@@ -61,7 +61,7 @@ def deaf():
     """A VAE whose decoder ignores z."""
     z = keras.Input([members.LATENT])
     features = keras.layers.Dense(4)(keras.layers.Rescaling(0.0)(z))
-    return small_vae(keras.optimizers.Adam(0.05), decoder=keras.Model(z, features))
+    return small_vae(keras.optimizers.Adam(0.05), compiled=GRAPH, decoder=keras.Model(z, features))
 
 
 def healthy(learning_rate=0.0):
@@ -110,10 +110,10 @@ def test_gradients_that_are_not_finite_are_counted():
 
 def normalised(seed=0):
     """Has moving averages, which a gradient in training mode would move."""
-    keras.utils.set_random_seed(seed)
+    begin(seed)
     x = keras.Input(members.IMAGE)
     hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8)(keras.layers.Flatten()(x)))
-    return small_vae(encoder=keras.Model(x, hidden))
+    return small_vae(compiled=GRAPH, encoder=keras.Model(x, hidden))
 
 
 def test_watching_changes_nothing_that_is_trained():
@@ -132,7 +132,7 @@ def test_between_looks_the_last_values_are_repeated():
 
 
 def test_steps_stay_fused(tmp_path):
-    vae, images = small_vae(), small_images()
+    vae, images = small_vae(compiled=GRAPH), small_images()
     looking = [callbacks.Watch(data=images), callbacks.Pictures(data=images, folder=tmp_path)]
     assert execution.steps_to_fuse(vae, images, 5, {"callbacks": looking}) > 1
 
@@ -140,11 +140,11 @@ def test_steps_stay_fused(tmp_path):
 @pytest.mark.slow
 def test_two_replicas_are_watched(two_replicas):
     with two_replicas.scope():
-        vae = small_vae()
+        vae = small_vae(compiled=GRAPH)
     images = small_images()
     watch = callbacks.Watch(data=images)
     vae.fit(dataset(images, 10), callbacks=[watch], verbose=0)
-    alone = small_vae()
+    alone = small_vae(compiled=GRAPH)
     alone.set_weights(vae.get_weights())
     seen = callbacks.Watch(data=images)
     alone.compile(keras.optimizers.SGD(0.0), jit_compile=False)

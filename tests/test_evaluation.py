@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests import members
-from tests.models import dataset, linear_gaussian, small_images, small_vae, weights
+from tests.models import GRAPH, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import evaluation
 
 
@@ -69,7 +69,7 @@ def test_nothing_to_evaluate():
 
 
 def test_programs_are_kept_and_see_new_weights():
-    vae, images = small_vae(), small_images(6)
+    vae, images = small_vae(compiled=GRAPH), small_images(6)
     first = evaluation.log_marginal(vae, images, samples=5).values
     (program,) = vae.programs.values()
     vae.set_weights([0.5 * w for w in vae.get_weights()])

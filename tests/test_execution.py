@@ -6,13 +6,13 @@ import pytest
 import tensorflow as tf
 
 from tests import members
-from tests.models import dataset, small_images, small_vae, weights
+from tests.models import GRAPH, begin, dataset, small_images, small_vae, weights
 from tfvae import execution, networks, objectives, random
 
 
 def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
     """Weights and logs of a VAE trained by groups of `size` steps."""
-    keras.utils.set_random_seed(0)
+    begin(0)
     vae = small_vae(keras.optimizers.Adam(1e-2), compiled={"jit_compile": jit, "steps_per_execution": size})
     data = dataset(small_images(23) if images is None else images, batch_size)
     if size == 1:  # or it would be chosen
@@ -47,7 +47,7 @@ def test_batches_of_any_sizes_in_any_order():
     data = data.apply(tf.data.experimental.assert_cardinality(len(sizes)))
     found = []
     for size in (1, 4, 100):
-        keras.utils.set_random_seed(0)
+        begin(0)
         vae = small_vae(keras.optimizers.SGD(1e-2), compiled={"steps_per_execution": size, "jit_compile": False})
         vae.fit(data, verbose=0, callbacks=[EachBatch()] if size == 1 else None)
         assert int(vae.optimizer.iterations) == len(sizes)
@@ -64,7 +64,7 @@ class EachBatch(keras.callbacks.Callback):
 
 
 def test_what_is_chosen_unasked():
-    vae, images = small_vae(), small_images(23)
+    vae, images = small_vae(compiled=GRAPH), small_images(23)
     data = images[:5]
 
     def chosen(*arguments, **call):
@@ -89,7 +89,7 @@ def test_what_is_chosen_unasked():
 
 def test_a_callback_of_ones_own_sees_each_batch():
     counting = EachBatch()
-    small_vae().fit(dataset(small_images(23), 5), verbose=0, callbacks=[counting])
+    small_vae(compiled=GRAPH).fit(dataset(small_images(23), 5), verbose=0, callbacks=[counting])
     assert counting.seen == 5
 
 
@@ -112,13 +112,13 @@ def test_the_first_batch_is_read_once_before_training():
             yield images[start : start + 5]
 
     data = tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec([5, *members.IMAGE], tf.uint8))
-    small_vae().fit(data.apply(tf.data.experimental.assert_cardinality(4)), verbose=0)
+    small_vae(compiled=GRAPH).fit(data.apply(tf.data.experimental.assert_cardinality(4)), verbose=0)
     assert read == [0, *range(0, 20, 5)]
 
 
 def test_limited_steps_are_kept():
     data = dataset(small_images(23), 5).repeat()
-    vae = small_vae()
+    vae = small_vae(compiled=GRAPH)
     vae.fit(data, steps_per_epoch=6, epochs=2, validation_data=data, validation_steps=4, verbose=0)
     assert int(vae.optimizer.iterations) == 12 and float(vae.batches.result()) == 4
     assert vae.steps_per_execution == 1
@@ -128,7 +128,7 @@ def test_arrays_are_held_out_shuffled_and_grouped():
     images = small_images(40)
     logs = {}
     for size in (1, 100):
-        keras.utils.set_random_seed(0)
+        begin(0)
         vae = small_vae(compiled={"steps_per_execution": size})
         callbacks = [EachBatch()] if size == 1 else []
         history = vae.fit(images, batch_size=5, epochs=2, validation_split=0.25, verbose=0, callbacks=callbacks)
@@ -165,7 +165,7 @@ def test_halves_give_the_gradients_of_the_whole():
     """With XLA a batch goes through in two halves: the same noise, losses and gradients, regularisers' too."""
     encoder = networks.mlp(members.IMAGE, [16], "tanh")
     encoder.layers[-1].kernel_regularizer = keras.regularizers.L2(0.1)
-    vae = small_vae(encoder=encoder)
+    vae = small_vae(compiled=GRAPH, encoder=encoder)
     data = tf.constant(small_images(2 * execution.SMALLEST_PART + 1))
 
     def seed(first):
@@ -185,7 +185,7 @@ def test_halves_give_the_gradients_of_the_whole():
 @pytest.mark.slow
 def test_schedules_gradient_accumulation_and_mixed_precision_in_groups():
     def trained(size):
-        keras.utils.set_random_seed(0)
+        begin(0)
         rate = keras.optimizers.schedules.CosineDecay(0.05, 8)
         optimizer = keras.optimizers.AdamW(
             rate, gradient_accumulation_steps=2, clipnorm=1.0, ema_momentum=0.9, use_ema=True

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import tfvae
 from tests import members
-from tests.models import dataset, small_images, small_vae, weights
+from tests.models import GRAPH, dataset, small_images, small_vae, weights
 from tfvae import likelihoods, networks, posteriors, preprocessing, priors
 
 IMAGES = small_images(10)
@@ -87,7 +87,7 @@ def test_the_bar_never_shows_more_steps_than_there_are(capsys, asked):
 
 def test_the_bar_of_data_of_unknown_length_counts_what_came(capsys):
     data = dataset(small_images(35), 5).filter(lambda batch: True)
-    small_vae().fit(data, verbose=1)
+    small_vae(compiled=GRAPH).fit(data, verbose=1)
     assert shown(capsys)[-1] == (7, 7)
 
 
@@ -124,7 +124,7 @@ def test_a_loaded_model_is_compiled_as_it_was(tmp_path):
 def with_dropout():
     """A VAE with dropout in its encoder, and dropout of a posterior of one's own."""
     encoder = keras.Sequential([keras.Input(members.IMAGE), keras.layers.Flatten(), keras.layers.Dropout(0.5)])
-    return small_vae(keras.optimizers.SGD(0.05), encoder=encoder, posterior=Noisy(members.LATENT))
+    return small_vae(keras.optimizers.SGD(0.05), compiled=GRAPH, encoder=encoder, posterior=Noisy(members.LATENT))
 
 
 @keras.saving.register_keras_serializable("tests")

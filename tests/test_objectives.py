@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tests import members
-from tests.models import FixedNormal, dataset, linear_gaussian, small_images, small_vae, weights
+from tests.models import FixedNormal, begin, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import distributions, objectives, priors, random
 from tfvae.objectives import base, importance
 
@@ -616,7 +616,7 @@ def test_two_replicas_give_the_weights_of_one(two_replicas):
     batches = dataset(small_images(21), 8)  # the last batch has five examples: three and two
 
     def fitted(strategy):
-        keras.utils.set_random_seed(0)
+        begin(0)
         with strategy.scope():
             vae = small_vae(keras.optimizers.SGD(0.05), objective=objectives.BetaTC(4.0))
         return weights(vae), vae.fit(batches, epochs=1, verbose=0).history["loss"][0], weights(vae)

@@ -19,7 +19,7 @@ def a_seed(step=0, row=0, run=0, stream=random.Stream.TRAINING):
     ],
 )
 def test_threefry_gives_the_known_answers(words, expected):
-    assert tuple(int(w) for w in random._threefry(*map(random._u32, words))) == expected
+    assert tuple(int(w) for w in random._twenty_rounds(*map(random._u32, words))) == expected
 
 
 def test_a_seed_holds_its_row():
@@ -29,7 +29,7 @@ def test_a_seed_holds_its_row():
 
 
 def test_no_two_steps_share_a_key():
-    start, salt = random._threefry(*map(random._u32, (3, 1, 0, 0)))
+    start, salt = random._twenty_rounds(*map(random._u32, (3, 1, 0, 0)))
     keys = random._mix(tf.cast(tf.range(2**20), tf.uint32) + start) ^ salt
     assert len(np.unique(keys.numpy())) == 2**20
     assert int(keys[77]) == int(random._open(random.seed(3, random.Stream.TRAINING, 77))[0])

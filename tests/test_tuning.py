@@ -23,13 +23,19 @@ from tfvae.tuning import Space, report
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
+EAGERLY = {"compile": {"run_eagerly": True, "jit_compile": False}}  # a program takes longer than ten steps
 RATE = {"optimizer.Adam.learning_rate": {"Float": {"min_value": 1e-3, "max_value": 1e-2, "sampling": "log"}}}
 
 
 def written(folder, **keys):
     """The path of a yaml for `tfvae tune`, with these keys in place of, or beside, a small search's."""
     path = folder / "tune.yaml"
-    small = {"base": SMOKE, "set": {"fit.epochs": 1}, "space": RATE, "tuner": {"RandomSearch": {"max_trials": 2}}}
+    small = {
+        "base": SMOKE,
+        "set": {"fit.epochs": 1} | EAGERLY,
+        "space": RATE,
+        "tuner": {"RandomSearch": {"max_trials": 2}},
+    }
     path.write_text(json.dumps(small | keys))
     return path
 
@@ -218,7 +224,7 @@ def test_a_build_of_ones_own(tmp_path):
 
     def build(hp):
         rate = hp.Float("rate", 1e-3, 1e-2, sampling="log")
-        return small_vae(keras.optimizers.Adam(rate), compiled={"run_eagerly": True})
+        return small_vae(keras.optimizers.Adam(rate))
 
     tuner = keras_tuner.RandomSearch(
         build, keras_tuner.Objective("val_elbo", "max"), max_trials=1, directory=str(tmp_path), seed=1

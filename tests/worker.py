@@ -14,13 +14,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.models import dataset, small_images, small_vae, weights
+from tests.models import begin, dataset, small_images, small_vae, weights
 from tfvae import evaluation
 
 
 def fitted(strategy, jit=False, size=1, optimizer="SGD", count=37, epochs=2):
     """Weights, the last epoch's logs, and evaluations, of a VAE trained under a strategy on batches of 8."""
-    keras.utils.set_random_seed(0)
+    begin(0)
     made = {"SGD": lambda: keras.optimizers.SGD(0.05), "Adam": lambda: keras.optimizers.Adam(1e-3, clipnorm=0.1)}[
         optimizer
     ]

@@ -14,7 +14,6 @@ and their default under XLA on a CPU costs several times a small model's whole t
 """
 
 import enum
-import functools
 import math
 
 import tensorflow as tf
@@ -51,15 +50,8 @@ def fold(seed, data):
 def bits(shape, seed):
     """Random 32-bit words, uint32 of this shape `[..., rows, n]`; a vector's shape `[n]` is one row."""
     shape = tf.convert_to_tensor(shape, tf.int32)
-    if shape.shape[0] == 1:
-        return bits(tf.concat([[1], shape], 0), seed)[0]
-    key, first = _opened(tf.convert_to_tensor(seed, tf.int32))
-    lead, rows, n = shape[:-2], shape[-2], shape[-1]
-    pairs = (n + 1) // 2  # one call of the generator gives two words
-    row = first + tf.cast(tf.range(rows)[:, None], tf.uint32)  # [rows, 1]
-    column = tf.reshape(tf.range(tf.reduce_prod(lead) * pairs), tf.concat([lead, [1, pairs]], 0))  # [..., 1, pairs]
-    words = _threefry(key, _u32(0x7466_7661), row, tf.cast(column, tf.uint32))
-    return tf.concat(words, axis=-1)[..., :n]
+    words, static = _words(shape, tf.convert_to_tensor(seed, tf.int32)), tf.get_static_value(shape)
+    return words if static is None else tf.ensure_shape(words, static)
 
 
 def uniform(shape, seed):
@@ -89,12 +81,6 @@ def _u32(value):
     return tf.cast(tf.convert_to_tensor(value), tf.uint32)
 
 
-def _threefry(key0, key1, x0, x1):
-    """The block cipher: 64 bits (x0, x1) under a 64-bit key; the arguments broadcast."""
-    shape = functools.reduce(tf.broadcast_static_shape, (x.shape for x in (key0, key1, x0, x1)))
-    return [tf.ensure_shape(word, shape) for word in _twenty_rounds(key0, key1, x0, x1)]
-
-
 def _traced_once(*signature):
     """A decorator: many small operations become one call in a graph, which is soon made and the same anywhere."""
     return tf.function(input_signature=[tf.TensorSpec(*each) for each in signature], autograph=False)
@@ -102,6 +88,7 @@ def _traced_once(*signature):
 
 @_traced_once(*[(None, tf.uint32)] * 4)
 def _twenty_rounds(key0, key1, x0, x1):
+    """The block cipher: 64 bits (x0, x1) under a 64-bit key; the arguments broadcast."""
     keys = (key0, key1, key0 ^ key1 ^ _u32(0x1BD11BDA))
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for block in range(5):
@@ -150,6 +137,14 @@ def _folded(seed, data):
     return _seal(_mix(key + _u32(0x9E3779B9) * (data + _u32(1))), row)
 
 
-@_traced_once(((2,), tf.int32))
-def _opened(seed):
-    return _open(seed)
+@_traced_once(((None,), tf.int32), ((2,), tf.int32))
+def _words(shape, seed):
+    rank = tf.size(shape)
+    rows_and_lead = tf.concat([tf.ones([tf.maximum(2 - rank, 0)], tf.int32), shape], 0)  # [..., rows, n]
+    key, first = _open(seed)
+    lead, rows, n = rows_and_lead[:-2], rows_and_lead[-2], shape[-1]
+    pairs = (n + 1) // 2  # one call of the generator gives two words
+    row = first + tf.cast(tf.range(rows)[:, None], tf.uint32)  # [rows, 1]
+    column = tf.reshape(tf.range(tf.reduce_prod(lead) * pairs), tf.concat([lead, [1, pairs]], 0))  # [..., 1, pairs]
+    words = _twenty_rounds(key, _u32(0x7466_7661), row, tf.cast(column, tf.uint32))
+    return tf.reshape(tf.concat(words, axis=-1)[..., :n], shape)

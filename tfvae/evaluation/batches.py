@@ -74,5 +74,6 @@ def compiled(vae, function, setting):
     """function(vae, setting, ...) as a program, made once and kept with the VAE: compiling takes seconds."""
     key = (function, setting, vae.jit_compile)
     if key not in vae.programs:
-        vae.programs[key] = tf.function(functools.partial(function, vae, setting), jit_compile=vae.jit_compile)
+        program = functools.partial(function, vae, setting)
+        vae.programs[key] = tf.function(program, jit_compile=vae.jit_compile, autograph=False)
     return vae.programs[key]
