@@ -1,5 +1,6 @@
 """Every yaml of the zoo, from training to servables, on a few digits."""
 
+import functools
 import importlib.util
 import json
 import math
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.models import weights
-from tfvae import config, digits, serving, training
+from tfvae import config, digits, evaluation, figures, serving, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 ZOO = sorted((ROOT / "configs" / "zoo").glob("*.yaml"))
@@ -24,6 +25,31 @@ FEW = (
     "compile={jit_compile: false, run_eagerly: true}",  # graphs and XLA have their own tests, and take their time
     "fit.epochs=1",
 )
+TRAINING = ("seed", "strategy", "objective", "optimizer", "compile", "fit")  # these keys are of training alone
+
+# those that are called in every way: of each kind of signature one; a plain VAE's are called in tests/test_serving.py
+CALLED = {
+    "conditional_prior": "conditions and labels, and a prior with a row for each example",
+    "hyperspherical": "samplers that are loops, and no closed mean and stddev",
+    "iaf": "a flow behind the encoder",
+    "logistic_mixture": "a likelihood of discrete values, of gated networks",
+    "two_layers": "latents in two layers",
+}
+
+
+@functools.cache
+def programs(path):
+    """What a yaml's evaluations, figures and exported programs are made of, as one text."""
+    return repr(sorted((key, value) for key, value in config.keys(path).items() if key not in TRAINING))
+
+
+NAMED = [path for path in ZOO if path.stem != "base"]
+PROGRAMS = {programs(path): path for path in reversed(NAMED)}  # the first yaml of each
+DISTINCT = sorted(PROGRAMS.values())
+
+
+def of_yamls(paths):
+    return pytest.mark.parametrize("path", paths, ids=lambda path: path.stem)
 
 
 def check():
@@ -34,26 +60,56 @@ def check():
     return module
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in ZOO if path.stem != "base"], ids=lambda path: path.stem)
-def test_from_yaml_to_servables(path, tmp_path):
-    """Long: all that can be done with a run, of evaluations, figures and exported programs."""
-    run, models = tmp_path / "run", tmp_path / "models"
+def assert_trains(path, run):
+    """Trains a yaml in a run folder, loads it, evaluates it, and draws its curves."""
     trained = training.train(path, run, FEW)
     again, _ = training.load(run)
     np.testing.assert_array_equal(weights(again), weights(trained))
-    result = training.evaluate(run, samples=3)
+    result = training.evaluate(run, samples=3, more=False)
     assert math.isfinite(result["reconstruction"]["mean"])
     bounds = result["elbo"]["mean"], result["log_marginal"]["mean"]
     assert all(map(math.isinf if type(trained.posterior).__name__ == "Deterministic" else math.isfinite, bounds))
+    curves = figures.learning_curves(figures.history(run / "history.csv"), again.objective, 2, 1)
+    assert figures.write(curves, run / "curves.png").stat().st_size > 0
+
+
+@pytest.mark.slow
+@of_yamls([path for path in NAMED if path not in DISTINCT])
+def test_trains(path, tmp_path):
+    """The programs of these are those of another yaml, whose objective alone is another."""
+    assert_trains(path, tmp_path / "run")
+
+
+@pytest.mark.slow
+@of_yamls(DISTINCT)
+def test_from_yaml_to_servables(path, tmp_path, monkeypatch):
+    """Long: all that can be done with a run, of evaluations, figures and exported programs; without the objective, so
+    that it is done for all yamls that differ in it."""
+    run, models, load = tmp_path / "run", tmp_path / "models", training.load
+    assert_trains(path, run)
+
+    def loaded(run):
+        vae, experiment = load(run)
+        vae.objective = None
+        return vae, experiment
+
+    monkeypatch.setattr(training, "load", loaded)
+    # where it gets to is of tests/test_information.py
+    monkeypatch.setattr(evaluation, "gap", functools.partial(evaluation.gap, steps=2))
+    assert len(training.evaluate(run, samples=3)["measures"]) >= 3
     assert len(training.plot(run)) >= 7
     for version in training.export(run, models).values():
         for signature, output, _, difference in check().differences(version):
             assert difference <= 1e-5, (signature, output)
 
 
+def test_every_yaml_trains_and_those_that_are_called_are_exported():
+    assert {programs(path) for path in DISTINCT} == {programs(path) for path in NAMED}
+    assert set(CALLED) <= {path.stem for path in DISTINCT}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in ZOO if path.stem != "base"], ids=lambda path: path.stem)
+@of_yamls([path for path in NAMED if path.stem in CALLED])
 def test_every_way_to_call_gives_the_models_answers(path, tmp_path):
     """Untrained: what is exported is the same."""
     experiment = config.read(path, FEW)
