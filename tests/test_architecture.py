@@ -15,6 +15,7 @@ LAYERS = (
         "documents",
         "arguments",
         "progress",
+        "rendezvous",
         "files",
         "random",
         "replicas",
