@@ -40,14 +40,12 @@ def seed(run, stream, step=0, row=0):
         step: the draw's number in the stream, integer scalar (a step of the optimizer, a batch, ...).
         row: index of the first example in the global batch, integer scalar.
     """
-    start, salt = _threefry(_u32(run), _u32(int(stream)), _u32(0), _u32(0))
-    return _seal(_mix(_u32(step) + start) ^ salt, _u32(row))
+    return _made(_u32(run), _u32(int(stream)), _u32(step), _u32(row))
 
 
 def fold(seed, data):
     """A further seed `[2]` for the same rows; other `data` (integer scalar) gives another draw."""
-    key, row = _open(seed)
-    return _seal(_mix(key + _u32(0x9E3779B9) * (_u32(data) + _u32(1))), row)
+    return _folded(tf.convert_to_tensor(seed, tf.int32), _u32(data))
 
 
 def bits(shape, seed):
@@ -55,7 +53,7 @@ def bits(shape, seed):
     shape = tf.convert_to_tensor(shape, tf.int32)
     if shape.shape[0] == 1:
         return bits(tf.concat([[1], shape], 0), seed)[0]
-    key, first = _open(seed)
+    key, first = _opened(tf.convert_to_tensor(seed, tf.int32))
     lead, rows, n = shape[:-2], shape[-2], shape[-1]
     pairs = (n + 1) // 2  # one call of the generator gives two words
     row = first + tf.cast(tf.range(rows)[:, None], tf.uint32)  # [rows, 1]
@@ -97,7 +95,12 @@ def _threefry(key0, key1, x0, x1):
     return [tf.ensure_shape(word, shape) for word in _twenty_rounds(key0, key1, x0, x1)]
 
 
-@tf.function(input_signature=[tf.TensorSpec(None, tf.uint32)] * 4, autograph=False)  # traced once for all
+def _traced_once(*signature):
+    """A decorator: many small operations become one call in a graph, which is soon made and the same anywhere."""
+    return tf.function(input_signature=[tf.TensorSpec(*each) for each in signature], autograph=False)
+
+
+@_traced_once(*[(None, tf.uint32)] * 4)
 def _twenty_rounds(key0, key1, x0, x1):
     keys = (key0, key1, key0 ^ key1 ^ _u32(0x1BD11BDA))
     x0, x1 = x0 + keys[0], x1 + keys[1]
@@ -128,8 +131,25 @@ def _seal(key, row):
 
 
 def _open(seed):
-    words = tf.bitcast(tf.convert_to_tensor(seed, tf.int32), tf.uint32)
+    words = tf.bitcast(seed, tf.uint32)
     key, row = words[0], words[1]
     for constant in reversed(_ROUNDS):
         key, row = row ^ _mix(key + _u32(constant)), key
     return key, row
+
+
+@_traced_once(*[((), tf.uint32)] * 4)
+def _made(run, stream, step, row):
+    start, salt = _twenty_rounds(run, stream, _u32(0), _u32(0))
+    return _seal(_mix(step + start) ^ salt, row)
+
+
+@_traced_once(((2,), tf.int32), ((), tf.uint32))
+def _folded(seed, data):
+    key, row = _open(seed)
+    return _seal(_mix(key + _u32(0x9E3779B9) * (data + _u32(1))), row)
+
+
+@_traced_once(((2,), tf.int32))
+def _opened(seed):
+    return _open(seed)
