@@ -15,6 +15,7 @@ LAYERS = (
         "documents",
         "arguments",
         "progress",
+        "programs",
         "rendezvous",
         "files",
         "random",
