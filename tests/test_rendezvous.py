@@ -82,6 +82,7 @@ def test_what_is_waited_for_is_said_until_it_comes(monkeypatch):
     [(signal.SIGTERM, 143, "told to end while waiting for"), (signal.SIGINT, 1, "KeyboardInterrupt")],
 )
 def test_one_that_is_alone_says_so_and_ends_when_told(number, status, last):
+    """Long where it is the first to start the process that others are forked from."""
     own, other = addresses(2)
     with processes.Python("-c", LONE, own, other) as process:
         assert process.stdout.readline().startswith(f"waiting for {other} of TF_CONFIG")
@@ -164,3 +165,26 @@ def test_a_taken_port_is_a_line_of_the_command(monkeypatch, tmp_path, capsys):
         assert cli.main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: another process has the port of {own}")
+
+
+def test_ports_of_local_workers_are_kept_for_them():
+    """Else any connection of any program might get one, before its worker listens."""
+    with workers.of_cluster(2) as environments:
+        task = json.loads(environments[0]["TF_CONFIG"])
+        for address in task["cluster"]["worker"]:
+            with pytest.raises(OSError, match="in use"), socket.socket() as stranger:
+                stranger.bind(("127.0.0.1", int(address.split(":")[1])))
+            with served(address):
+                pass
+
+
+def test_a_connection_to_itself_is_no_other_worker():
+    """TCP makes one, where both ends are given the same port."""
+    with socket.socket() as alone:
+        alone.bind(("127.0.0.1", 0))
+        alone.connect(alone.getsockname())
+        place = alone.getsockname()
+        assert alone.getpeername() == place
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket, "create_connection", lambda *_: contextlib.nullcontext(alone))
+            assert not rendezvous._answers(place)
