@@ -35,13 +35,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for workers, tolerance in ((1, 0.0), (2, 1e-5)):
             whole, broken = (pathlib.Path(folder) / f"{name}-{workers}" for name in ("whole", "broken"))
-            assert _start(whole, workers, options.epochs).wait() == 0
+            _finish(whole, workers, options.epochs)
             for number in range(options.kills):
                 if number % DAMAGED == DAMAGED - 1:
                     _damage(broken, moments, number)
                 else:
                     _kill(broken, workers, options.epochs, moments, number)
-            assert _start(broken, workers, options.epochs).wait() == 0
+            _finish(broken, workers, options.epochs)
             same &= _compare(broken, whole, workers, options.kills, tolerance)
     return int(not same)
 
@@ -49,7 +49,20 @@ def main():
 def _start(run, workers, epochs):
     command = [sys.executable, "-m", "tfvae.cli", "train", "configs/smoke.yaml", str(run), "--resume"]
     command += ["--set", f"fit.epochs={epochs}", *(["--workers", str(workers)] if workers > 1 else [])]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(_said(run), "wb") as said:
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said)
+
+
+def _said(run):
+    """The file of what the last process wrote to standard error."""
+    return run.with_suffix(".said")
+
+
+def _finish(run, workers, epochs):
+    """Trains, or goes on, to the end."""
+    status = _start(run, workers, epochs).wait()
+    if status:
+        raise RuntimeError(f"{run.name} ended with status {status}: {_said(run).read_text()}")
 
 
 def _damage(run, moments, number):
@@ -75,6 +88,8 @@ def _kill(run, workers, epochs, moments, number):
         time.sleep(0.05)
     time.sleep(moments.uniform(*SECONDS))
     if process.poll() is not None:
+        if process.returncode:
+            raise RuntimeError(f"{run.name} ended with status {process.returncode}: {_said(run).read_text()}")
         raise RuntimeError("the run ended before it was killed: more --epochs are needed")
     pid, who = process.pid, "the process"
     if workers > 1:

@@ -55,6 +55,10 @@ def _run(verb, says, **files):
     return Input((verb, "{run}", *words), says, files)
 
 
+def _resume(says, **files):
+    return Input(("train", "{run}/config.yaml", "{run}", "--resume"), says, files)
+
+
 def _words(line, says, **files):
     return Input(tuple(line.split()), says, files)
 
@@ -340,6 +344,15 @@ RUNS = [
     _run("plot", "run.json is no JSON", **{"run.json": "{"}),
     _run("plot", "run.json is no JSON", **{"run.json": b"\xff\xfe\xfd"}),
     _run("plot", "run.json", **{"run.json": None}),
+    _resume("run.json is of format 0, and this tfvae has 1: go on with", **{"run.json": "{}"}),
+    _resume("run.json is of format x, and this tfvae has 1: go on with", **{"run.json": '{"format": "x"}'}),
+    _resume("run.json is damaged: put back a copy, or train in another run folder", **{"run.json": "[]"}),
+    _resume("run.json is damaged", **{"run.json": "null"}),
+    _resume("run.json is damaged", **{"run.json": ""}),
+    _resume("run.json is damaged", **{"run.json": '{"format": 1'}),
+    _resume("run.json is damaged", **{"run.json": "[" * 9999}),
+    _resume("run.json is damaged", **{"run.json": b"\xff\xfe\xfd"}),
+    _resume("was trained, but", **{"run.json": '{"format": 1}'}),
 ]
 
 ALL = YAML + SET + COMMANDS + RUNS

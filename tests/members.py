@@ -92,9 +92,9 @@ PARTNERS = {  # of members that do not go with the default ones
 
 COMBINED = (  # posterior, prior, likelihood, objective, network: each member of a kind is in one row or more
     ("DiagonalNormal", "VampPrior", "Bernoulli", "ELBO", "conv"),
-    ("DiagonalNormal", "ConditionalNormal", "Poisson", "DIP", "mlp"),
+    ("DiagonalNormal", "ConditionalNormal", "Poisson", "MIWAE", "mlp"),
     ("FullNormal", "RealNVP", "Laplace", "CIWAE", "gated_mlp"),
-    ("Hierarchical", "Hierarchical", "Categorical", "MIWAE", "mlp"),
+    ("Hierarchical", "Hierarchical", "Categorical", "DIP", "mlp"),  # which gathers moments that are estimated
     ("InverseAutoregressiveFlow", "StandardNormal", "DiscretizedLogistic", "IWAE", "mlp"),
     ("PlanarFlow", "MixtureOfNormals", "NegativeBinomial", "PIWAE", "mlp"),
     ("PowerSpherical", "SphericalUniform", "Normal", "Capacity", "mlp"),

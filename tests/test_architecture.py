@@ -15,6 +15,8 @@ LAYERS = (
         "documents",
         "arguments",
         "progress",
+        "programs",
+        "rendezvous",
         "files",
         "random",
         "replicas",

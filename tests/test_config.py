@@ -1,11 +1,10 @@
-import json
 import pathlib
 
 import pytest
 import tensorflow as tf
 
 from tests import models
-from tfvae import config, progress
+from tfvae import config
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = sorted([*(ROOT / "configs").glob("*.yaml"), *(ROOT / "configs" / "reproduce").glob("*.yaml")])
@@ -165,15 +164,3 @@ def test_paths_of_data_outlive_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("mine.npz").touch()
     assert config.read(SMOKE, ["data.name=mine.npz"]).data["name"] == str(tmp_path / "mine.npz")
-
-
-def test_a_worker_says_whom_it_waits_for(monkeypatch):
-    cluster = {"cluster": {"worker": ["a:1", "b:2"], "chief": ["c:3"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    heard = []
-    listener = progress.Listener()
-    monkeypatch.setattr(listener, "line", heard.append)
-    with progress.heard(listener):
-        config._say_who_is_waited_for()
-    (line,) = heard
-    assert line.startswith("waiting for ") and "b:2" in line and "c:3" in line and "a:1" not in line

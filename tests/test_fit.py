@@ -1,6 +1,7 @@
 """`fit`, `evaluate` and `compile` as users of Keras know them: what they take, what they refuse, what they show."""
 
 import json
+import math
 import re
 import zipfile
 
@@ -12,7 +13,8 @@ import tensorflow as tf
 import tfvae
 from tests import members
 from tests.models import GRAPH, dataset, small_images, small_vae, weights
-from tfvae import likelihoods, networks, posteriors, preprocessing, priors
+from tfvae import evaluation, likelihoods, networks, posteriors, preprocessing, priors
+from tfvae.training import measures, tables
 
 IMAGES = small_images(10)
 REFUSED = {
@@ -241,6 +243,23 @@ def test_data_beyond_the_unit_interval_is_not_clipped():
     seen = []
     prior.distribution(infer=lambda x, condition: seen.append(x) or vae.infer(x))
     np.testing.assert_array_equal(seen[0], images)
+
+
+@pytest.mark.parametrize("name", members.LIKELIHOODS)
+def test_only_counted_values_have_bits_per_dimension(name, monkeypatch):
+    """Those of a density depend on the unit of x: they are neither measured nor shown. What is measured is made up."""
+    nats = np.full(3, -members.IMAGE[0] * members.IMAGE[1] * math.log(2.0))
+    terms = {term: evaluation.Estimate(nats) for term in ("elbo", "reconstruction", "kl")}
+    found = evaluation.Importance(nats, np.full(3, 5.0), np.zeros(3))
+    for measure, value in {"active_units": np.ones(3, bool), "elbo_terms": terms, "log_marginal": found}.items():
+        monkeypatch.setattr(evaluation, measure, lambda *_, value=value: dict(value) if value is terms else value)
+    vae = small_vae(preprocessor=None, likelihood=members.LIKELIHOODS[name]())
+    result = measures.evidence(vae, None, 5)
+    shown = [row[1] for row in tables.evaluation(result)[0] if row[0] == "bits per dimension"]
+    counted = name not in ("ContinuousBernoulli", "Laplace", "Normal")  # as tests of sums and integrals hold
+    assert vae.likelihood.discrete == counted
+    assert result.get("bits_per_dimension") == (pytest.approx(1.0) if counted else None)
+    assert shown == (["1.000"] if counted else [])
 
 
 def test_an_affine_network():

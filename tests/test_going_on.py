@@ -152,9 +152,20 @@ def test_a_run_of_another_format_is_refused(run):
             training.load(run)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "[" * 9999, b"\xff"])
 def test_a_damaged_record_is_named(run, text):
-    (run / "run.json").write_text(text)
+    (run / "run.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert "run.json is damaged: put back a copy" in refused(run)
+
+
+@pytest.mark.parametrize("key", ["first_batch_crc32", "started"])
+@pytest.mark.parametrize("value", [None, "x", [], "2026-01-01T00:00:00"])
+def test_a_record_without_what_a_run_needs_is_damaged(run, key, value):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {key: value}))
+    assert "run.json is damaged: put back a copy" in refused(run)
+    record.pop(key)
+    (run / "run.json").write_text(json.dumps(record))
     assert "run.json is damaged: put back a copy" in refused(run)
 
 

@@ -86,6 +86,27 @@ def test_posterior_knows_its_standard_deviation_and_its_center(name):
         assert np.abs(center - distribution.mean()).max() < 2 * deviation.max() + 1e-6
 
 
+@pytest.mark.parametrize("name", members.POSTERIORS)
+def test_posterior_moments_do_not_depend_on_the_place_in_a_batch(name):
+    layer, given = built(members.POSTERIORS[name]), features()
+    for moment in ("mean", "stddev", "variance"):
+        alone = tf.concat([getattr(layer(given[i : i + 1]), moment)() for i in range(5)], axis=0)
+        np.testing.assert_allclose(getattr(layer(given), moment)(), alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_rows_that_are_drawn_alike_are_still_independent_draws(name):
+    """Whatever spreads the rows, of parameters and noise, samples keep their shape, and a row its distribution."""
+    distribution = built(CONDITIONALS[name])(tf.tile(features(1), [3, 1]))
+    with distributions.rows_alike():
+        z = tf.cast(distribution.sample(50, seed=SEED), tf.float32).numpy()
+    assert z.shape == (50, 3, *distribution.event_shape)
+    np.testing.assert_allclose(z[:, 1:], z[:, :1].repeat(2, axis=1), rtol=1e-4, atol=1e-5)
+    assert len(np.unique(z[:, 0], axis=0)) > 1
+    if name in members.POSTERIORS:
+        assert len(np.unique(z[:, 0], axis=0)) == 50
+
+
 @pytest.mark.parametrize("name", CONDITIONALS)
 def test_conditional_gradient_reaches_every_weight(name):
     layer = built(CONDITIONALS[name])

@@ -17,7 +17,7 @@ import pytest
 
 from tests import renewals
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import config, training, tuning, workers
+from tfvae import config, progress, training, tuning, workers
 from tfvae.config import ConfigError
 from tfvae.tuning import Space, report
 
@@ -130,6 +130,31 @@ def test_mistakes_are_named_before_any_trial(tmp_path, keys, message):
     with pytest.raises(ConfigError, match=message):
         tuning.search(written(tmp_path, **keys), tmp_path / "search")
     assert not (tmp_path / "search").exists()
+
+
+def test_what_runs_in_all_processes_is_said(tmp_path, monkeypatch):
+    """By the chief, which runs nothing itself."""
+    hp = keras_tuner.HyperParameters()
+    hp.Float("rate", 0.0, 1.0)
+    oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("e", "max"), 3, hyperparameters=hp)
+    oracle.verbose = 0
+    oracle._set_project_dir(tmp_path, "search")
+    heard, lines, listener = [], [], progress.Listener()
+    monkeypatch.setattr(listener, "at", heard.append)
+    monkeypatch.setattr(listener, "line", lines.append)
+    with progress.heard(listener):
+        tuning._telling(oracle)
+    trials = [oracle.create_trial(f"worker{index}") for index in range(2)]
+    trials[1].status, trials[1].message = "INVALID", "no"
+    oracle.end_trial(trials[1])
+    oracle.create_trial("worker1")
+    assert heard == [
+        "0 of 3 trials done, running: 0",
+        "0 of 3 trials done, running: 0, 1",
+        "1 of 3 trials done, running: 0",
+        "1 of 3 trials done, running: 0, 2",
+    ]
+    assert len(lines) == 1 and lines[0].startswith("trial 1, 1 of 3 done: failed")
 
 
 SEARCHED = pytest.mark.xdist_group("searched")  # it is searched once

@@ -146,7 +146,8 @@ def _passed_on(options):
 def _on_workers(arguments, environments, count):
     from tfvae import workers
 
-    status = workers.launch(arguments, getattr(workers, environments)(count))
+    with getattr(workers, environments)(count) as those:
+        status = workers.launch(arguments, those)
     if status:
         raise SystemExit(status)
 

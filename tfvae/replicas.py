@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from tfvae.data import untuned
+from tfvae.programs import program
 
 __all__ = [
     "distribute",
@@ -73,7 +74,7 @@ def over_replicas(strategy, run):
     def on_replica(rows, seed):  # not `run` itself, which strategies place elsewhere when XLA compiles it
         return run(rows, seed)
 
-    spread = tf.function(lambda rows, seed: strategy.run(on_replica, args=(rows, seed)), autograph=False)
+    spread = program(lambda rows, seed: strategy.run(on_replica, args=(rows, seed)), autograph=False)
 
     def function(batch, seeds):
         size = len(tf.nest.flatten(batch)[0])

@@ -21,18 +21,22 @@ SECONDS_TO_END = 10  # after SIGTERM
 LINES = 15  # of a failed worker's output that are shown
 
 
+@contextlib.contextmanager
 def of_cluster(count):
-    """Environments of so many workers that train one model: they know of each other by `TF_CONFIG`, on loopback."""
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(_checked(count))]
-    tasks = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}} for index in range(count)]
-    return [{"TF_CONFIG": json.dumps(task)} for task in tasks]
+    """Within, environments of so many workers that train one model: they know of each other by `TF_CONFIG`."""
+    with _kept_ports(_checked(count)) as ports:
+        workers = [f"127.0.0.1:{port}" for port in ports]
+        tasks = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}} for i in range(count)]
+        yield [{"TF_CONFIG": json.dumps(task)} for task in tasks]
 
 
+@contextlib.contextmanager
 def of_search(count):
-    """Environments of a search's chief, which keeps the books, and of so many workers, which run trials."""
+    """Within, environments of a search's chief, which keeps the books, and of so many workers, which run trials."""
     names = ["chief", *(f"worker{index}" for index in range(_checked(count)))]
-    place = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(free_ports(1)[0])}
-    return [{"KERASTUNER_TUNER_ID": name} | place for name in names]
+    with _kept_ports(1) as (port,):
+        place = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+        yield [{"KERASTUNER_TUNER_ID": name} | place for name in names]
 
 
 def _checked(count):
@@ -183,9 +187,20 @@ def _end_with_parent():
 
 
 def free_ports(count):
-    """So many ports of this machine that nothing listens on."""
+    """So many ports of this machine that nothing listens on; any process may be given them from now on."""
+    with _kept_ports(count) as ports:
+        return ports
+
+
+@contextlib.contextmanager
+def _kept_ports(count):
+    """So many ports that, within, the system gives to nobody; processes that name them can listen on them.
+
+    A worker listens on its port seconds after that was chosen. Meanwhile any connection of any program might get it.
+    """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield [each.getsockname()[1] for each in sockets]

@@ -4,7 +4,8 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
+
+from tfvae.programs import program
 
 __all__ = ["NotFinite", "first_step", "first_variable"]
 
@@ -27,7 +28,7 @@ def first_step(vae, batches):
     The steps are those that `fit` runs in groups, for noise and order of the data follow from their numbers. None where
     all is finite, as may be where rounding decides.
     """
-    compiled = tf.function(vae.train_step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
+    compiled = program(vae.train_step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
     for batch in batches:
         vae.reset_metrics()
         step = int(vae.optimizer.iterations.numpy()) + 1

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import evaluation, figures, random
+from tfvae.programs import program
 
 __all__ = ["Pictures", "Watch"]
 
@@ -148,9 +149,9 @@ class Watch(_Looking):
         kept = [(variable, variable.numpy()) for variable in vae.non_trainable_variables]  # moving averages
         key = (Watch, vae.jit_compile)
         if key not in vae.programs:
-            vae.programs[key] = tf.function(_norm_of(vae), jit_compile=vae.jit_compile, autograph=False)
-        program = _norm_of(vae) if vae.run_eagerly else vae.programs[key]
-        found = program(batch, random.seed(vae.seed, random.Stream.EVALUATION))
+            vae.programs[key] = program(_norm_of(vae), jit_compile=vae.jit_compile, autograph=False)
+        norm = _norm_of(vae) if vae.run_eagerly else vae.programs[key]
+        found = norm(batch, random.seed(vae.seed, random.Stream.EVALUATION))
         for variable, value in kept:
             variable.assign(value)
         return found

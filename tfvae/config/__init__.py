@@ -23,7 +23,7 @@ from tfvae import (
     posteriors,
     preprocessing,
     priors,
-    progress,
+    rendezvous,
     replicas,
 )
 from tfvae.callbacks import watch
@@ -100,6 +100,7 @@ class OfParts(typing.NamedTuple):
     filters: list[Most]
 
 
+TRAINING = ("chief", "worker")  # the jobs of a cluster that TensorFlow's strategy waits for
 PROGRAMS = (  # what takes functions, loads programs, or sends what it sees
     *(getattr(keras.layers, name) for name in ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")),
     *(getattr(keras.callbacks, name) for name in ("LambdaCallback", "LearningRateScheduler", "RemoteMonitor")),
@@ -247,21 +248,21 @@ def strategy(name):
     as several workers must find each other first; and once, as TensorFlow confuses the messages of two."""
     made = tf.distribute.get_strategy()
     if name == "multi_worker":
-        _say_who_is_waited_for()
+        _meet()
         made = tf.distribute.MultiWorkerMirroredStrategy()
     elif name == "mirrored":
         made = tf.distribute.MirroredStrategy()
     return made if replicas.several(made) else tf.distribute.get_strategy()  # which is faster on one device
 
 
-def _say_who_is_waited_for():
-    """TensorFlow waits for the other workers without a word, and does not heed signals meanwhile."""
+def _meet():
+    """Waits for the other workers, if there are any."""
     cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     own = cluster.task_type, cluster.task_id
     places = cluster.cluster_spec().as_dict()
-    others = [place for kind, of_kind in places.items() for i, place in enumerate(of_kind) if (kind, i) != own]
-    if others:
-        progress.line(f"waiting for {', '.join(others)} of TF_CONFIG, without which this worker does not begin")
+    addresses = {(kind, i): place for kind in TRAINING for i, place in enumerate(places.get(kind, ()))}
+    if own in addresses:  # else TensorFlow says what is wrong
+        rendezvous.meet(addresses.pop(own), list(addresses.values()))
 
 
 def difference(experiment, path):

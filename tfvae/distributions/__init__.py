@@ -1,6 +1,6 @@
 """Distributions in Keras: the two protocols of layers that give them, and the families that TFP lacks."""
 
-from tfvae.distributions.drawn import Drawn, open_uniform
+from tfvae.distributions.drawn import Drawn, open_uniform, rows_alike
 from tfvae.distributions.families import (
     MOMENT_DRAWS,
     Ancestral,
@@ -49,5 +49,6 @@ __all__ = [
     "bounded_exp",
     "open_uniform",
     "over_rows",
+    "rows_alike",
     "unbent",
 ]

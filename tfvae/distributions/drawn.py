@@ -1,11 +1,27 @@
 """Samples by `tfvae.random`: the same eagerly, under XLA and on several replicas, where TFP's own samplers differ."""
 
+import contextlib
+import contextvars
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import random
 
-__all__ = ["Drawn", "open_uniform", "picked"]
+__all__ = ["Drawn", "open_uniform", "picked", "rows_alike"]
+
+_alike = contextvars.ContextVar("alike", default=False)
+
+
+@contextlib.contextmanager
+def rows_alike():
+    """Within, `Drawn` distributions with a batch draw all its rows from the same noise: each is then a function of its
+    parameters and the seed alone, wherever it stands in a batch, and on whichever replica."""
+    token = _alike.set(True)
+    try:
+        yield
+    finally:
+        _alike.reset(token)
 
 
 class Drawn:
@@ -20,12 +36,19 @@ class Drawn:
         raise NotImplementedError(f"{type(self).__name__} must define _drawn")
 
     def _shape_of(self, sample_shape):
-        return tf.concat([sample_shape, self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
+        """Of the noise: that of the samples, or one that goes with it (see `rows_alike`)."""
+        batch = self.batch_shape_tensor()
+        if _alike.get():
+            batch = tf.concat([batch[:-1], tf.ones_like(batch[-1:])], axis=0)
+        return tf.concat([sample_shape, batch, self.event_shape_tensor()], axis=0)
 
     def _call_sample_n(self, sample_shape, seed, **kwargs):
         del kwargs  # none of ours takes any
         sample_shape = tf.reshape(tf.convert_to_tensor(sample_shape, tf.int32), [-1])
         value = self._drawn(sample_shape, tfp.random.sanitize_seed(seed))
+        if _alike.get():  # parameters need not have spread the rows
+            shape = tf.concat([sample_shape, self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
+            value = tf.broadcast_to(value, shape)
         return self._set_sample_static_shape(value, sample_shape)
 
     def _sample_and_log_prob(self, sample_shape, seed, **kwargs):

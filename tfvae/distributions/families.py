@@ -1,12 +1,13 @@
 """Families of distributions that TFP has not, or has with noise of its own: here samples follow `tfvae.random`."""
 
+import contextlib
 import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import random
-from tfvae.distributions.drawn import Drawn, open_uniform, picked
+from tfvae.distributions.drawn import Drawn, open_uniform, picked, rows_alike
 
 __all__ = [
     "Ancestral",
@@ -168,10 +169,14 @@ class PowerSpherical(Drawn, tfp.distributions.PowerSpherical):
 
 
 class _EstimatedMoments:
-    """Mean and standard deviation over `MOMENT_DRAWS` draws of a fixed seed, for a distribution with no closed ones."""
+    """Mean and standard deviation over `MOMENT_DRAWS` draws of a fixed seed, for a distribution with no closed ones.
+
+    All rows of a batch have the same noise, so that an example has the same moments in any batch, on any replica.
+    """
 
     def _moment_draws(self):
-        return self.sample(MOMENT_DRAWS, seed=random.seed(0, random.Stream.SAMPLING))
+        with rows_alike() if self.batch_shape.rank else contextlib.nullcontext():
+            return self.sample(MOMENT_DRAWS, seed=random.seed(0, random.Stream.SAMPLING))
 
     def _mean(self):
         return tf.reduce_mean(self._moment_draws(), axis=0)

@@ -1,11 +1,13 @@
 """What a step is compiled to, alone, in groups and on several replicas."""
 
+import functools
 import itertools
 
 import keras
 import tensorflow as tf
 
 from tfvae import replicas
+from tfvae.programs import program
 
 __all__ = ["SMALLEST_PART", "compiles", "gains_from_xla", "gradients", "grouped", "joined", "replicated"]
 
@@ -45,8 +47,9 @@ def gradients(vae, data, seed, total, weights=None):
         return vae.gradients(data, seed(0), total, weights)
     if replicas.several(vae.distribute_strategy):
         if vae.gradients not in vae.programs:
-            program = tf.function(vae.gradients, jit_compile=True, autograph=False, reduce_retracing=True)
-            vae.programs[vae.gradients] = program
+            vae.programs[vae.gradients] = program(
+                vae.gradients, jit_compile=True, autograph=False, reduce_retracing=True
+            )
         return vae.programs[vae.gradients](data, seed(0), total, weights)
     rows = tf.nest.flatten(data)[0].shape[0] or 1
     whole = vae.objective.whole_batch or vae.non_trainable_variables or tf.config.list_physical_devices("GPU")
@@ -73,7 +76,9 @@ def grouped(vae, step):
     """
     size, usual = int(vae.steps_per_execution), 0
 
-    @tf.function(jit_compile=vae.jit_compile, autograph=False)
+    compiled = functools.partial(program, jit_compile=vae.jit_compile, autograph=False)
+
+    @compiled
     def run(batches, count):
         def one(i):
             step(tf.nest.map_structure(lambda stacked: stacked[i], batches))
@@ -82,7 +87,7 @@ def grouped(vae, step):
         tf.while_loop(lambda i: i < count, one, [0], parallel_iterations=1)
         return vae.get_metrics_result()
 
-    @tf.function(jit_compile=vae.jit_compile, autograph=False)
+    @compiled
     def run_one(batch):
         step(batch)
         return vae.get_metrics_result()
@@ -149,7 +154,7 @@ def replicated(vae, step):
         return done
 
     if not vae.run_eagerly:
-        run = tf.function(run)
+        run = program(run)
 
     def function(iterator):
         if not isinstance(iterator, tf.distribute.DistributedIterator):  # of train_on_batch: one batch
@@ -168,5 +173,5 @@ def replicated(vae, step):
 
 def joined(vae, step):
     """-> function(batches): `step` of a list of batches joined to one; what Keras calls a predict function."""
-    run = tf.function(step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
+    run = program(step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
     return lambda batches: run(tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *batches))

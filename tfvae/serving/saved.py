@@ -1,11 +1,13 @@
 """A version's folder: the SavedModel, requests to warm it up, and what the model itself answers to them."""
 
+import functools
 import hashlib
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae import quiet, random
+from tfvae.programs import program
 
 __all__ = ["answers", "checksum", "examples", "write"]
 
@@ -43,7 +45,7 @@ def write(path, servable, signatures, requests):
 def answers(functions, requests):
     """What the signatures' functions answer: name -> output -> array; by one program, for each takes time to make."""
 
-    @tf.function(autograph=False)
+    @functools.partial(program, autograph=False)
     def all_of_them(given):
         return {name: function(*given[name].values()) for name, function in functions.items()}
 

@@ -160,6 +160,7 @@ def _saved(run, experiment):
                 "run folder"
             )
         return None
+    _check_begun(run)
     _check_config(run, experiment, saved.state["epoch"] + (saved.state["step"] > 0))
     for reason in saved.damaged if _is_chief() else ():
         print(f"{reason}: going on from {saved.path}", file=sys.stderr)
@@ -172,11 +173,27 @@ def _record(run):
     """What is in run.json."""
     try:
         record = json.loads((run / "run.json").read_text())
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise ValueError(f"{run / 'run.json'} is damaged: put back a copy, or train in another run folder")
+        raise _damaged(run)
     return record
+
+
+def _damaged(run):
+    return ValueError(f"{run / 'run.json'} is damaged: put back a copy, or train in another run folder")
+
+
+def _check_begun(run):
+    """Looks for what a run that goes on takes from run.json, before it takes a step."""
+    if (run / "run.json").is_file():
+        record = _record(run)
+        try:
+            begun = datetime.datetime.fromisoformat(record["started"])
+        except (KeyError, TypeError, ValueError):
+            begun = None
+        if begun is None or begun.tzinfo is None or not isinstance(record.get("first_batch_crc32"), int):
+            raise _damaged(run)
 
 
 def _check_format(run):

@@ -124,6 +124,7 @@ def search(path, folder, overrides=(), most_trials=None):
         _start(folder, settings, model)
         _durable(oracle)
         progress.doing("searching")
+        _telling(oracle)
         found = _Search(oracle, model, settings, folder, most_trials)
         return None if found.stopped() else _finish(found, settings, model, folder)
 
@@ -184,15 +185,24 @@ def _durable(oracle):
     oracle._save_trial = lambda trial: files.write_json(
         pathlib.Path(oracle._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state()
     )
-    ended, listener = oracle.end_trial, progress.listener()  # a chief's trials end in threads of its server
+
+
+def _telling(oracle):
+    """Makes keras-tuner say by `progress` which trials run, also those of other processes, and what came of each."""
+    created, ended, listener = oracle.create_trial, oracle.end_trial, progress.listener()  # of a chief in its threads
+
+    def create_trial(tuner_id):
+        trial = created(tuner_id)
+        listener.at(report.so_far(oracle))
+        return trial
 
     def end_trial(trial):
         ended(trial)
         row = report.row(oracle.trials[trial.trial_id], pathlib.Path(oracle._get_trial_dir(trial.trial_id), "run"))
         listener.line(report.line(row, len(oracle.end_order), oracle.max_trials))
-        listener.at(f"{len(oracle.end_order)} trials done")
+        listener.at(report.so_far(oracle))
 
-    oracle.end_trial = end_trial
+    oracle.create_trial, oracle.end_trial = create_trial, end_trial
 
 
 def _start(folder, settings, model):

@@ -11,7 +11,7 @@ from matplotlib import ticker
 
 from tfvae import files
 
-__all__ = ["REASON", "described", "draw", "line", "row", "write_csv", "write_hparams"]
+__all__ = ["REASON", "described", "draw", "line", "row", "so_far", "write_csv", "write_hparams"]
 
 ABOUT = ("trial", "status", "score", "epochs", "best_epoch", "seconds", "message")  # columns that are no parameters
 REASON = "failed.txt"  # beside a run folder: why the trial failed
@@ -56,6 +56,13 @@ def line(row, done, total):
     """One line on a trial that has ended."""
     said = f"{row['score']:.2f} nats" if row["score"] is not None else f"failed: {row['message']}"
     return f"trial {row['trial']}, {done}{f' of {total}' if total else ''} done: {said}; {described(row)}"
+
+
+def so_far(oracle):
+    """How many trials have ended, and which run now, in all processes."""
+    running = sorted(trial.trial_id for trial in list(oracle.ongoing_trials.values()))
+    of = f" of {oracle.max_trials}" if oracle.max_trials else ""
+    return f"{len(oracle.end_order)}{of} trials done" + (f", running: {', '.join(running)}" if running else "")
 
 
 def short(value):

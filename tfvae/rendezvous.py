@@ -1,0 +1,104 @@
+"""Workers of a cluster wait for each other here, before TensorFlow does: that says nothing, and heeds no signal."""
+
+import contextlib
+import errno
+import signal
+import socket
+import sys
+import threading
+import time
+
+from tfvae import progress
+
+__all__ = ["meet"]
+
+SECONDS_BETWEEN = 0.2  # looks for those that are not there
+SECONDS_TO_ANSWER = 2.0
+
+
+class _Told(BaseException):
+    """SIGTERM came."""
+
+
+def meet(own: str, others: list[str]) -> None:
+    """Returns once each of the others has been seen: here, or already in TensorFlow, whose server has the same address.
+
+    Nobody waits for the slowest to have seen all: while one looks, it finds those that are further in TensorFlow. What
+    is waited for is said by `progress`.
+
+    Args:
+        own: address of this worker, "host:port"; only its port is used.
+        others: addresses of the others.
+
+    Raises:
+        OSError: when another process has the port.
+        SystemExit: with the status of SIGTERM, when that came; Ctrl-C raises KeyboardInterrupt, as ever.
+        ValueError: for what is no address.
+    """
+    port, missing = _split(own)[1], {address: _split(address) for address in others}
+    try:
+        with _heeding_sigterm(), _listening(own, port, len(others)):
+            while missing:
+                progress.doing(f"waiting for {', '.join(missing)} of TF_CONFIG")
+                seen = _some_of(missing)
+                missing = {address: place for address, place in missing.items() if address not in seen}
+        progress.doing("joining the other workers")
+    except _Told:
+        progress.done()
+        print(f"told to end while waiting for {', '.join(missing)} of TF_CONFIG", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGTERM) from None
+
+
+def _split(address):
+    """ "host:port" -> (host, port)."""
+    host, _, port = str(address).rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError(f"the variable TF_CONFIG has the address {address!r}: it must be HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _listening(own, port, count):
+    """A socket that the others can connect to, on all interfaces, as TensorFlow's is. What they send is not read."""
+    dual = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual else socket.AF_INET
+    try:
+        return socket.create_server(("", port), family=family, backlog=count, dualstack_ipv6=dual)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise type(error)(f"the port of {own} of TF_CONFIG cannot be listened on: {error.strerror}") from None
+        raise type(error)(
+            f"another process has the port of {own}, this worker of TF_CONFIG: end it, or give the worker another port"
+        ) from None
+
+
+def _some_of(places):
+    """The addresses of those that have come, of one or more: it waits for them."""
+    while True:
+        seen = [address for address, place in places.items() if _answers(place)]
+        if seen:
+            return seen
+        time.sleep(SECONDS_BETWEEN)
+
+
+def _answers(place):
+    """Whether something listens there; a host that has no name yet does not."""
+    with contextlib.suppress(OSError), socket.create_connection(place, SECONDS_TO_ANSWER) as found:
+        return found.getsockname() != found.getpeername()  # on one machine a connection may be given that very port
+    return False
+
+
+@contextlib.contextmanager
+def _heeding_sigterm():
+    """SIGTERM raises `_Told`, at once."""
+    if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
+        yield
+        return
+
+    def tell(number, frame):
+        raise _Told
+
+    before = signal.signal(signal.SIGTERM, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
