@@ -44,6 +44,7 @@ def test_latent_size_one():
 
 
 def test_training_raises_the_elbo(digits):
+    """Takes 5 s of CPU: it is trained on digits."""
     image = digits.shape[1:]
     vae = small_vae(
         encoder=networks.mlp(image, [32]), decoder=networks.mlp(3, [32]), likelihood=likelihoods.Bernoulli(image)
