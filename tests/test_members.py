@@ -328,7 +328,7 @@ def test_combinations_hold_every_member(kind):
 def test_conformance(parts, two_replicas, tmp_path):
     """Parts take the same steps on one device and on two replicas; saved and loaded they are the same.
 
-    Long: seven VAEs, and steps of three.
+    Long: four VAEs in each case.
     """
     plain = conforming(parts)
     data = batch_for(plain)

@@ -40,7 +40,7 @@ def assert_same(found, expected, tolerance):
 
 @pytest.mark.parametrize(
     ("count", "kind"),
-    [(2, "groups"), *(pytest.param(4, kind, marks=pytest.mark.slow) for kind in KINDS)],
+    [pytest.param(n, k, marks=() if (n, k) == (2, "groups") else pytest.mark.slow) for n in (2, 4) for k in KINDS],
 )
 def test_devices_give_the_numbers_of_one(replicas_of, count, kind):
     """Long: a program for each device, of steps, of validation, and of two evaluations."""

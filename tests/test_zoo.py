@@ -27,7 +27,7 @@ FEW = (
 )
 TRAINING = ("seed", "strategy", "objective", "optimizer", "compile", "fit")  # these keys are of training alone
 
-# those that are called in every way: of each kind of signature one; a plain VAE's are called in tests/test_serving.py
+# called in every way: one yaml for each kind of signature; tests/test_serving.py calls a plain VAE's
 CALLED = {
     "conditional_prior": "conditions and labels, and a prior with a row for each example",
     "hyperspherical": "samplers that are loops, and no closed mean and stddev",

@@ -82,7 +82,7 @@ def _u32(value):
 
 
 def _traced_once(*signature):
-    """A decorator: many small operations become one call in a graph, which is soon made and the same anywhere."""
+    """A decorator: a graph has one call in place of many small operations, and an eager caller dispatches one."""
     return tf.function(input_signature=[tf.TensorSpec(*each) for each in signature], autograph=False)
 
 
@@ -118,6 +118,7 @@ def _seal(key, row):
 
 
 def _open(seed):
+    """seed int32 [2] -> (key, row), what `_seal` was given."""
     words = tf.bitcast(seed, tf.uint32)
     key, row = words[0], words[1]
     for constant in reversed(_ROUNDS):
@@ -127,22 +128,25 @@ def _open(seed):
 
 @_traced_once(*[((), tf.uint32)] * 4)
 def _made(run, stream, step, row):
+    """`seed`, of uint32 scalars."""
     start, salt = _twenty_rounds(run, stream, _u32(0), _u32(0))
     return _seal(_mix(step + start) ^ salt, row)
 
 
 @_traced_once(((2,), tf.int32), ((), tf.uint32))
 def _folded(seed, data):
+    """`fold`, of a uint32 scalar."""
     key, row = _open(seed)
     return _seal(_mix(key + _u32(0x9E3779B9) * (data + _u32(1))), row)
 
 
 @_traced_once(((None,), tf.int32), ((2,), tf.int32))
 def _words(shape, seed):
-    rank = tf.size(shape)
-    rows_and_lead = tf.concat([tf.ones([tf.maximum(2 - rank, 0)], tf.int32), shape], 0)  # [..., rows, n]
+    """`bits`, without a static shape."""
+    missing = tf.maximum(2 - tf.size(shape), 0)  # 1 for a vector, which is one row
+    full = tf.concat([tf.ones([missing], tf.int32), shape], 0)  # [..., rows, n]
     key, first = _open(seed)
-    lead, rows, n = rows_and_lead[:-2], rows_and_lead[-2], shape[-1]
+    lead, rows, n = full[:-2], full[-2], full[-1]
     pairs = (n + 1) // 2  # one call of the generator gives two words
     row = first + tf.cast(tf.range(rows)[:, None], tf.uint32)  # [rows, 1]
     column = tf.reshape(tf.range(tf.reduce_prod(lead) * pairs), tf.concat([lead, [1, pairs]], 0))  # [..., 1, pairs]

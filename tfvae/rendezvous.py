@@ -1,4 +1,4 @@
-"""Workers of a cluster wait for each other here, before TensorFlow does: that says nothing, and heeds no signal."""
+"""Workers of a cluster wait for each other here, before they do in TensorFlow, which says nothing and ignores signals."""
 
 import contextlib
 import errno
@@ -21,17 +21,17 @@ class _Told(BaseException):
 
 
 def meet(own: str, others: list[str]) -> None:
-    """Returns once each of the others has been seen: here, or already in TensorFlow, whose server has the same address.
+    """Wait until each of the other workers has been reached once.
 
-    Nobody waits for the slowest to have seen all: while one looks, it finds those that are further in TensorFlow. What
-    is waited for is said by `progress`.
+    There is no barrier: a worker that has gone on is reached too, as TensorFlow's server has the same address. `progress`
+    says which workers are missing.
 
     Args:
         own: address of this worker, "host:port"; only its port is used.
         others: addresses of the others.
 
     Raises:
-        OSError: when another process has the port.
+        OSError: when another process uses the port.
         SystemExit: with the status of SIGTERM, when that came; Ctrl-C raises KeyboardInterrupt, as ever.
         ValueError: for what is no address.
     """
@@ -58,7 +58,7 @@ def _split(address):
 
 
 def _listening(own, port, count):
-    """A socket that the others can connect to, on all interfaces, as TensorFlow's is. What they send is not read."""
+    """A socket that the others can connect to, on all interfaces as TensorFlow's is. Nothing is read from it."""
     dual = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if dual else socket.AF_INET
     try:
@@ -67,12 +67,12 @@ def _listening(own, port, count):
         if error.errno != errno.EADDRINUSE:
             raise type(error)(f"the port of {own} of TF_CONFIG cannot be listened on: {error.strerror}") from None
         raise type(error)(
-            f"another process has the port of {own}, this worker of TF_CONFIG: end it, or give the worker another port"
+            f"another process uses the port of {own}, this worker of TF_CONFIG: end it, or give the worker another port"
         ) from None
 
 
 def _some_of(places):
-    """The addresses of those that have come, of one or more: it waits for them."""
+    """Wait until one worker or more can be reached; give their addresses."""
     while True:
         seen = [address for address, place in places.items() if _answers(place)]
         if seen:
@@ -89,7 +89,7 @@ def _answers(place):
 
 @contextlib.contextmanager
 def _heeding_sigterm():
-    """SIGTERM raises `_Told`, at once."""
+    """Within, SIGTERM raises `_Told` at once."""
     if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
         yield
         return
