@@ -107,7 +107,7 @@ def test_a_port_that_another_process_has():
     own, other = addresses(2)
     with (
         served(own),
-        pytest.raises(OSError, match=f"^another process has the port of {own}, this worker of TF_CONFIG: end it, or"),
+        pytest.raises(OSError, match=f"^another process uses the port of {own}, this worker of TF_CONFIG: end it, or"),
     ):
         rendezvous.meet(own, [other])
 
@@ -164,7 +164,7 @@ def test_a_taken_port_is_a_line_of_the_command(monkeypatch, tmp_path, capsys):
         words = ["train", "configs/smoke.yaml", str(tmp_path / "run"), "--set", "strategy=multi_worker"]
         assert cli.main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: another process has the port of {own}")
+    assert line.startswith(f"error: another process uses the port of {own}")
 
 
 def test_ports_of_local_workers_are_kept_for_them():

@@ -1,4 +1,4 @@
-"""Workers of a cluster wait for each other here, before they do in TensorFlow, which says nothing and ignores signals."""
+"""Workers of a cluster wait for each other here, before they do in TensorFlow, which is silent and ignores signals."""
 
 import contextlib
 import errno
@@ -23,8 +23,8 @@ class _Told(BaseException):
 def meet(own: str, others: list[str]) -> None:
     """Wait until each of the other workers has been reached once.
 
-    There is no barrier: a worker that has gone on is reached too, as TensorFlow's server has the same address. `progress`
-    says which workers are missing.
+    There is no barrier: a worker that has gone on is reached too, as TensorFlow's server has the same address. The
+    missing workers are said by `progress`.
 
     Args:
         own: address of this worker, "host:port"; only its port is used.
