@@ -121,7 +121,7 @@ def test_generate(exported, connected):
 
 def test_score(exported, connected):
     rows = [
-        objectives.ELBO(samples=10)(*exported[0].given(tf.constant(images[i : i + 1])), 0, seeds[i]) for i in range(3)
+        objectives.ELBO(samples=10)(exported[0].given(tf.constant(images[i : i + 1]), seed=seeds[i])) for i in range(3)
     ]
     wanted = {name: np.concatenate([getattr(row, name) for row in rows]) for name in ("elbo", "reconstruction", "kl")}
     _close(connected.predict("scorer", {"x": images, "seed": seeds}, "score"), wanted)

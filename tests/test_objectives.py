@@ -14,14 +14,14 @@ from tensorflow_probability import distributions as tfd
 from tests import members
 from tests.models import FixedNormal, begin, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import distributions, objectives, priors, random
-from tfvae.objectives import base, importance
+from tfvae.objectives import Given, base, importance
 
 SEED = random.seed(0, random.Stream.EVALUATION)
 
 
 def terms(objective, step=0, seed=SEED):
     vae, x, exact = linear_gaussian()
-    return objective(tf.constant(x), vae.infer(x), vae.prior.distribution(), vae.decode, step, seed), exact
+    return objective(Given(tf.constant(x), vae.infer(x), vae.prior.distribution(), vae.decode, step, seed)), exact
 
 
 def wrong_posterior(right):
@@ -32,7 +32,7 @@ def wrong_terms(objective, step=0, prior=None):
     """The objective's terms under a posterior that is not the exact one."""
     vae, x, _ = linear_gaussian()
     prior = prior or vae.prior.distribution()
-    return objective(tf.constant(x), wrong_posterior(vae.infer(x)), prior, vae.decode, step, SEED)
+    return objective(Given(tf.constant(x), wrong_posterior(vae.infer(x)), prior, vae.decode, step, SEED))
 
 
 # the ELBO and its parts
@@ -245,7 +245,7 @@ def test_units_that_are_not_independent_are_refused():
     vae, x, _ = linear_gaussian()
     posterior = tfd.MultivariateNormalTriL(tf.zeros((30, 2)), tf.eye(2))
     with pytest.raises(ValueError, match=r"MultivariateNormalTriL.*DiagonalNormal.*StandardNormal"):
-        objectives.BetaTC(1.0)(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED)
+        objectives.BetaTC(1.0)(Given(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED))
     assert np.isfinite(wrong_terms(objectives.BetaTC(1.0), prior=priors.MixtureOfNormals(2).distribution()).loss).all()
 
 
@@ -299,7 +299,7 @@ def test_a_point_as_posterior(objective):
     loc = vae.infer(x).mean()
     with tf.GradientTape() as tape:
         tape.watch(loc)
-        found = objective(x, Point(loc), vae.prior.distribution(), vae.decode, 0, SEED)
+        found = objective(Given(x, Point(loc), vae.prior.distribution(), vae.decode, 0, SEED))
     assert np.isposinf(found.kl).all() and np.isfinite(found.loss).all() and objective.monitor == "reconstruction"
     assert np.isfinite(tape.gradient(found.loss, loc)).all()
 
@@ -387,7 +387,7 @@ def test_iwae_rises_with_samples_and_lies_above_the_elbo():
 
     def bound(samples):
         objective = objectives.IWAE(samples=samples)
-        found = objective(np.repeat(x, 500, axis=0), posterior, vae.prior.distribution(), vae.decode, 0, SEED)
+        found = objective(Given(np.repeat(x, 500, axis=0), posterior, vae.prior.distribution(), vae.decode, 0, SEED))
         return -float(np.mean(found.loss)), float(np.mean(found.elbo))
 
     (one, elbo), (few, _), (many, _) = bound(1), bound(5), bound(50)
@@ -426,7 +426,7 @@ class Toy:
         return self.normal(z, self.loading, self.noise)
 
     def loss(self, objective, seed=SEED):
-        return objective(self.x, self.posterior(), self.prior(), self.decode, 0, seed).loss
+        return objective(Given(self.x, self.posterior(), self.prior(), self.decode, 0, seed)).loss
 
     def gradients(self, objective):
         """Gradients of the loss's sum over the examples, by parameter."""
@@ -477,7 +477,7 @@ def test_no_noise_is_left_where_the_posterior_is_exact(estimator):
         loc = tf.Variable(vae.infer(x).mean())
         with tf.GradientTape() as tape:
             posterior = distributions.MultivariateNormalDiag(loc, vae.infer(x).stddev())
-            loss = objective(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED).loss
+            loss = objective(Given(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED)).loss
         return np.abs(tape.gradient(loss, loc)).max()
 
     assert largest(objectives.IWAE(3, estimator)) < 1e-3 < 0.1 < largest(objectives.IWAE(3))
@@ -589,7 +589,9 @@ def test_two_replicas_measure_the_whole_batch(two_replicas):
             with tf.GradientTape() as tape:
                 posterior = distributions.MultivariateNormalDiag(x @ to_loc, tf.exp(0.3 * (x @ to_scale)))
                 prior = distributions.MultivariateNormalDiag(tf.zeros(2), tf.ones(2))
-                loss = objective(x, posterior, prior, lambda z: Toy.normal(z, tf.transpose(loading)), 0, seed).loss
+                loss = objective(
+                    Given(x, posterior, prior, lambda z: Toy.normal(z, tf.transpose(loading)), 0, seed)
+                ).loss
                 loss = tf.reduce_sum(loss) / 5
             found[name] = tape.gradient(loss, variables)
         return found

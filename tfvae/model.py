@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfvae import checks, execution, random, replicas
 from tfvae.distributions import over_rows
-from tfvae.objectives import ELBO
+from tfvae.objectives import ELBO, Given
 
 __all__ = ["VAE"]
 
@@ -145,12 +145,26 @@ class VAE(keras.Model):
         seen = z[..., : self.prior.decoder_shape[-1]]
         return self.likelihood(over_rows(self.decoder, seen, condition, training=training), training=training)
 
-    def given(self, data, training=False, seed=None):
-        """Data as loaded -> what objectives measure: x `[B, *event]`, q(z|x), p(z), and decode, z -> p(x|z)."""
-        x, (_, condition) = self.preprocess(data, training, seed), self.split(data)
-        posterior = self.infer(x, condition, training)
-        prior = self.prior.distribution(condition, lambda u, c: self.infer(u, c, training))
-        return x, posterior, prior, lambda z: self.decode(z, condition, training)
+    def given(self, data, training=False, step=0, seed=None, seed_of_x=None) -> Given:
+        """Encode data as loaded, and give everything that an objective may look at.
+
+        Args:
+            data: as loaded, `[B, ...]`; of a conditional VAE, a pair.
+            training: whether layers behave as in training.
+            step: the optimizer's step, for the objective.
+            seed: int32 `[2]`, of the objective's noise.
+            seed_of_x: int32 `[2]`, of the noise that a preprocessor draws in training.
+        """
+        x, (_, condition) = self.preprocess(data, training, seed_of_x), self.split(data)
+
+        def infer(x, condition=None):
+            return self.infer(x, condition, training)
+
+        def decode(z, condition=condition):
+            return self.decode(z, condition, training)
+
+        prior = self.prior.distribution(condition, infer)
+        return Given(x, infer(x, condition), prior, decode, step, seed, condition, infer)
 
     # what one looks at
 
@@ -242,7 +256,7 @@ class VAE(keras.Model):
         """Data as loaded `[B, ...]` and a seed int32 `[2]` -> the objective's `Terms`, each `[B]`, nats. The loss of
         each example has what layers add to be minimised, such as regularisers of weights."""
         step = self.optimizer.iterations if self.compiled else 0
-        found = self.objective(*self.given(data, training, random.fold(seed, 0)), step, random.fold(seed, 1))
+        found = self.objective(self.given(data, training, step, random.fold(seed, 1), random.fold(seed, 0)))
         penalties = [tf.cast(penalty, tf.float32) for penalty in self.losses]
         return found._replace(loss=found.loss + tf.add_n(penalties)) if penalties else found
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfvae import random
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.chains import STRETCHES, Settings, step_sizes, weigh
+from tfvae.objectives import Given
 
 __all__ = ["Annealed", "Bounds", "annealed", "bidirectional"]
 
@@ -136,10 +137,10 @@ def _drawn(vae, count, condition, seed):
 
 def _forward(vae, settings, batch, key):
     """`[3, B]`: what `Annealed` has."""
-    x, posterior, prior, decode = vae.given(batch)
-    start, ratio = _way(settings, x, posterior, prior, decode)
-    sizes = step_sizes(settings, x, start, ratio, random.fold(key, 0))
-    return weigh(settings, x, start, ratio, sizes, random.fold(key, 1))
+    given = vae.given(batch)
+    start, ratio = _way(settings, given)
+    sizes = step_sizes(settings, given.x, start, ratio, random.fold(key, 0))
+    return weigh(settings, given.x, start, ratio, sizes, random.fold(key, 1))
 
 
 def _both(vae, settings, batch, key):
@@ -147,15 +148,16 @@ def _both(vae, settings, batch, key):
     x, z, *condition = batch
     (condition,) = condition or (None,)
     posterior, prior = vae.infer(x, condition), vae.prior.distribution(condition, vae.infer)
-    start, ratio = _way(settings, x, posterior, prior, lambda z: vae.decode(z, condition))
+    start, ratio = _way(settings, Given(x, posterior, prior, lambda z: vae.decode(z, condition)))
     sizes = step_sizes(settings, x, start, ratio, random.fold(key, 0))
     lower = weigh(settings, x, start, ratio, sizes, random.fold(key, 1))
     upper = weigh(settings, x, start, ratio, sizes, random.fold(key, 2), z)
     return tf.concat([lower, -upper[:1], upper[1:]], axis=0)
 
 
-def _way(settings, x, posterior, prior, decode):
+def _way(settings, given):
     """(p_0, distribution of batch `[]` or `[B]`; log f_1 / p_0, a function z `[C, B, n]` -> `[C, B]`)."""
     if not settings.from_posterior:
-        return prior, lambda z: decode(z).log_prob(x)
-    return posterior, lambda z: decode(z).log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)
+        return given.prior, given.log_likelihood
+    q, p = given.posterior, given.prior
+    return q, lambda z: given.log_likelihood(z) + p.log_prob(z) - q.log_prob(z)

@@ -49,7 +49,7 @@ def codes(vae, data, verbose=0):
 def _codes_and_factors(vae, _, batch, key):
     del key  # the posterior is not drawn from
     x, factors = batch
-    centers = vae.posterior.center(vae.given(batch if vae.condition_size else x)[1])
+    centers = vae.posterior.center(vae.given(batch if vae.condition_size else x).posterior)
     factors = tf.reshape(tf.cast(factors, tf.float32), [tf.shape(factors)[0], -1])  # exact below 2^24
     return tf.concat([tf.transpose(centers), tf.transpose(factors)], axis=0)  # [n + k, B]
 

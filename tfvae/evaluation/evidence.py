@@ -74,7 +74,7 @@ def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
 
 
 def _elbo_terms(vae, objective, batch, key):
-    found = objective(*vae.given(batch), 0, key)
+    found = objective(vae.given(batch, seed=key))
     return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
 
 
@@ -131,16 +131,16 @@ def doubt(found, samples):
 
 def log_marginal_of_batch(vae, samples, batch, key):
     """The estimates of log p(x), nats, and the effective samples: `[2, B]`."""
-    x, posterior, prior, decode = vae.given(batch)
-    at_once = chunk(x, samples)
+    given = vae.given(batch)
+    at_once = chunk(given.x, samples)
 
     def log_sums(count, index):  # logs of the sums of these samples' weights, and of their squares, [2, B]
-        z, log_q = posterior.experimental_sample_and_log_prob(count, seed=random.fold(key, index))  # [S, B, n]
-        log_weight = decode(z).log_prob(x) + prior.log_prob(z) - log_q  # [S, B]
+        z, log_q = given._replace(seed=random.fold(key, index)).draw(count)  # [S, B, n]
+        log_weight = given.log_likelihood(z) + given.prior.log_prob(z) - log_q  # [S, B]
         return tf.stack([tf.reduce_logsumexp(power * log_weight, axis=0) for power in (1.0, 2.0)])
 
     chunks, rest = divmod(samples, at_once)
-    total = log_sums(rest, chunks) if rest else tf.fill([2, x.shape[0]], -math.inf)
+    total = log_sums(rest, chunks) if rest else tf.fill([2, given.x.shape[0]], -math.inf)
 
     def add(index, total):
         return index + 1, tf.reduce_logsumexp(tf.stack([total, log_sums(at_once, index)]), axis=0)

@@ -83,11 +83,11 @@ def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, eviden
 def _elbos(vae, settings, batch, key):
     """ELBOs of q(z|x) and of the best local normal, `[2, B]`."""
     samples, steps, draws, rate = settings
-    x, posterior, prior, decode = vae.given(batch)
+    given = vae.given(batch)
 
     def elbo(q, count, seed):
         z, log_q = q.experimental_sample_and_log_prob(count, seed=seed)  # [S, B, n]
-        return tf.reduce_mean(decode(z).log_prob(x) + prior.log_prob(z) - log_q, axis=0)  # [B]
+        return tf.reduce_mean(given.log_likelihood(z) + given.prior.log_prob(z) - log_q, axis=0)  # [B]
 
     def loss_gradient(parameters, seed):  # [2, B, n], means and log scales
         with tf.GradientTape() as tape:
@@ -95,9 +95,9 @@ def _elbos(vae, settings, batch, key):
             loss = -elbo(_normal(parameters), draws, seed)
         return tape.gradient(loss, parameters)
 
-    start = tf.stack([posterior.mean(), tf.math.log(posterior.stddev())])
+    start = tf.stack([given.posterior.mean(), tf.math.log(given.posterior.stddev())])
     best = _adam(loss_gradient, start, steps, rate, random.fold(key, 0))
-    return tf.stack([mean_of(elbo, q, x, samples, random.fold(key, 1)) for q in (posterior, _normal(best))])
+    return tf.stack([mean_of(elbo, q, given.x, samples, random.fold(key, 1)) for q in (given.posterior, _normal(best))])
 
 
 def _normal(parameters):

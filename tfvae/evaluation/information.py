@@ -171,14 +171,14 @@ def rate_distortion(vae, data, temperatures=(0.0, 0.25, 0.5, 0.75, 1.0), samples
 def _point(vae, settings, batch, key):
     """Rate and distortion of each example `[2, B]`."""
     t, samples = settings
-    x, posterior, prior, decode = vae.given(batch)
-    units, prior_units = independent_units(posterior, prior)
+    given = vae.given(batch)
+    units, prior_units = independent_units(given.posterior, given.prior)
     precisions = t / units.variance(), (1.0 - t) / prior_units.variance()  # [B, n], [n]
     loc = (precisions[0] * units.loc + precisions[1] * prior_units.loc) / sum(precisions)
     q = distributions.MultivariateNormalDiag(loc, sum(precisions) ** -0.5)
     rate = tf.reduce_sum(tfd.kl_divergence(q.units(), prior_units), axis=-1)  # [B]
 
     def distortion(q, count, seed):
-        return -tf.reduce_mean(decode(q.sample(count, seed=seed)).log_prob(x), axis=0)
+        return -tf.reduce_mean(given.log_likelihood(q.sample(count, seed=seed)), axis=0)
 
-    return tf.stack([rate, mean_of(distortion, q, x, samples, key)])
+    return tf.stack([rate, mean_of(distortion, q, given.x, samples, key)])

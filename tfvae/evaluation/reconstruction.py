@@ -22,6 +22,6 @@ def squared_error(vae, data, verbose=0):
 
 def _squared_error(vae, _, batch, key):
     del key  # nothing is drawn
-    x, posterior, _, decode = vae.given(batch)
-    difference = decode(vae.posterior.center(posterior)).mean() - x
-    return tf.reduce_mean(tf.reshape(difference**2, [x.shape[0], -1]), axis=1)[None]  # [1, B]
+    given = vae.given(batch)
+    difference = given.decode(vae.posterior.center(given.posterior)).mean() - given.x
+    return tf.reduce_mean(tf.reshape(difference**2, [given.x.shape[0], -1]), axis=1)[None]  # [1, B]

@@ -85,14 +85,14 @@ def kl_per_unit(vae, data, verbose=0):
 
 def _kl_of_units(vae, _, batch, key):
     del key  # the KL has a closed form
-    _, posterior, prior, _ = vae.given(batch)
-    return tf.transpose(tfd.kl_divergence(*independent_units(posterior, prior)))  # [n, B]
+    given = vae.given(batch)
+    return tf.transpose(tfd.kl_divergence(*independent_units(given.posterior, given.prior)))  # [n, B]
 
 
 def _centers_and_kl(vae, _, batch, key):
     del key  # nothing is drawn
-    _, posterior, prior, _ = vae.given(batch)
-    found = [vae.posterior.center(posterior)]
-    if hasattr(posterior, "units") and hasattr(prior, "units"):
-        found.append(tfd.kl_divergence(*independent_units(posterior, prior)))  # [B, n]
+    given = vae.given(batch)
+    found = [vae.posterior.center(given.posterior)]
+    if hasattr(given.posterior, "units") and hasattr(given.prior, "units"):
+        found.append(tfd.kl_divergence(*independent_units(given.posterior, given.prior)))  # [B, n]
     return tf.concat([tf.transpose(values) for values in found], axis=0)

@@ -5,6 +5,7 @@ from tfvae.objectives.base import Objective as Objective  # for one's own object
 from tfvae.objectives.base import Terms as Terms
 from tfvae.objectives.base import kl_divergence as kl_divergence
 from tfvae.objectives.elbo import ELBO, Capacity, FreeBits, Reconstruction
+from tfvae.objectives.given import Given as Given
 from tfvae.objectives.importance import CIWAE, IWAE, MIWAE, PIWAE
 
 __all__ = [

@@ -12,6 +12,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfvae import random, replicas
 from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, log_mean_exp, register, weighed
+from tfvae.objectives.given import Given
 
 __all__ = ["DIP", "MMD", "BetaTC"]
 
@@ -42,20 +43,20 @@ class BetaTC(Objective):
         if self.alpha < 0 or self.beta < 0 or self.gamma < 0:
             raise ValueError(f"alpha, beta and gamma must be 0 or more: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        (units,) = independent_units(posterior)
+    def __call__(self, given: Given) -> Terms:
+        (units,) = independent_units(given.posterior)
         everyone = tfd.Normal(replicas.gather(units.loc), replicas.gather(units.scale))  # batch [M, n]
-        z, log_q = posterior.experimental_sample_and_log_prob(1, seed=seed)  # [1, B, n], [1, B]
-        reconstruction = decode(z).log_prob(x)[0]  # [B]
+        z, log_q = given.draw(1)  # [1, B, n], [1, B]
+        reconstruction = given.log_likelihood(z)[0]  # [B]
 
         each = everyone.log_prob(z[0][:, None])  # [B, M, n]: log q(z_bj | x_m)
         log_aggregate = log_mean_exp(tf.reduce_sum(each, axis=-1), axis=1)  # [B]
         log_units = tf.reduce_sum(log_mean_exp(each, axis=1), axis=-1)  # [B]
         information = log_q[0] - log_aggregate
         correlation = log_aggregate - log_units
-        distance = log_units - prior.log_prob(z)[0]
+        distance = log_units - given.prior.log_prob(z)[0]
         loss = self.alpha * information + self.beta * correlation + self.gamma * distance - reconstruction
-        return Terms(loss, reconstruction, kl_divergence(posterior, prior, z, log_q))
+        return Terms(loss, reconstruction, kl_divergence(given.posterior, given.prior, z, log_q))
 
 
 @register
@@ -82,13 +83,13 @@ class DIP(Objective):
         if self.off_diagonal < 0 or self.diagonal < 0:
             raise ValueError(f"off_diagonal and diagonal must be 0 or more: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        z, log_q = posterior.experimental_sample_and_log_prob(1, seed=seed)  # [1, B, n], [1, B]
-        reconstruction = decode(z).log_prob(x)[0]  # [B]
-        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
-        covariance = tfp.stats.covariance(replicas.gather(posterior.mean()))  # [n, n]
+    def __call__(self, given: Given) -> Terms:
+        z, log_q = given.draw(1)  # [1, B, n], [1, B]
+        reconstruction = given.log_likelihood(z)[0]  # [B]
+        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        covariance = tfp.stats.covariance(replicas.gather(given.posterior.mean()))  # [n, n]
         if self.aggregate:
-            covariance += tf.linalg.diag(tf.reduce_mean(replicas.gather(posterior.variance()), axis=0))
+            covariance += tf.linalg.diag(tf.reduce_mean(replicas.gather(given.posterior.variance()), axis=0))
         variance = tf.linalg.diag_part(covariance)  # [n]
         penalty = self.off_diagonal * tf.reduce_sum((covariance - tf.linalg.diag(variance)) ** 2)
         penalty += self.diagonal * tf.reduce_sum((variance - 1) ** 2)
@@ -130,12 +131,12 @@ class MMD(Objective):
     def monitor(self):
         return "elbo" if self.kl else "reconstruction"
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        z, log_q = posterior.experimental_sample_and_log_prob(1, seed=seed)  # [1, B, n], [1, B]
-        reconstruction = decode(z).log_prob(x)[0]  # [B]
-        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
-        draws = tf.shape(z)[1:2] if prior.batch_shape.rank == 0 else []  # one for each example
-        other = prior.sample(draws, seed=random.fold(seed, 1))  # [B, n]
+    def __call__(self, given: Given) -> Terms:
+        z, log_q = given.draw(1)  # [1, B, n], [1, B]
+        reconstruction = given.log_likelihood(z)[0]  # [B]
+        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        draws = tf.shape(z)[1:2] if given.prior.batch_shape.rank == 0 else []  # one for each example
+        other = given.prior.sample(draws, seed=random.fold(given.seed, 1))  # [B, n]
         discrepancy = self.discrepancy(replicas.gather(z[0]), replicas.gather(other))
         return Terms(weighed(self.kl, kl) + self.weight * discrepancy - reconstruction, reconstruction, kl)
 

@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfvae.objectives.given import Given
+
 __all__ = [
     "Objective",
     "Terms",
@@ -40,16 +42,15 @@ class Terms(NamedTuple):
 class Objective:
     """Base of the objectives: frozen dataclasses with a call.
 
-    Call arguments: x `[B, *event]`; posterior, batch `[B]`; prior, batch `[]` or, given conditions, `[B]`; decode,
-    z `[S, B, n]` -> p(x|z) with batch `[S, B]`; step, the optimizer's step, integer scalar; seed int32 `[2]`. Returns
-    `Terms`. Where a batch is spread over replicas, B is of one of them, and its own mean loss is what is minimised: an
-    objective that looks at the whole batch gathers it (`tfvae.replicas`).
+    The call takes one `Given`, a batch and its distributions, and returns `Terms`. Where a batch is spread over replicas,
+    B is the number of examples on one of them, and the mean loss of each replica is minimised: an objective that looks at
+    the whole batch gathers it (`tfvae.replicas`).
     """
 
     whole_batch = False  # whether it gathers the batch over replicas
     monitor = "elbo"  # which of loss, elbo, reconstruction and kl chooses the best epoch; bigger is better
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
+    def __call__(self, given: Given) -> Terms:
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
     def get_config(self):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfvae import replicas
 from tfvae.objectives.base import Objective, Terms, kl_divergence, kl_of_parts, register, weighed
+from tfvae.objectives.given import Given
 
 __all__ = ["ELBO", "Capacity", "FreeBits", "Reconstruction"]
 
@@ -41,11 +42,11 @@ class ELBO(Objective):
     def monitor(self):
         return "elbo" if self.beta else "reconstruction"  # a KL that nothing holds says nothing of the model
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        z, log_q = posterior.experimental_sample_and_log_prob(self.samples, seed=seed)  # [S, B, n], [S, B]
-        reconstruction = tf.reduce_mean(decode(z).log_prob(x), axis=0)  # [B]
-        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
-        return Terms(weighed(self.weight(step), kl) - reconstruction, reconstruction, kl)
+    def __call__(self, given: Given) -> Terms:
+        z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
+        reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
+        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        return Terms(weighed(self.weight(given.step), kl) - reconstruction, reconstruction, kl)
 
     def weight(self, step):
         """The KL's weight at this step: beta, after the warm-up."""
@@ -80,13 +81,13 @@ class FreeBits(Objective):
         if self.nats < 0 or self.samples < 1:
             raise ValueError(f"nats must be 0 or more, samples 1 or more: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        z, log_q = posterior.experimental_sample_and_log_prob(self.samples, seed=seed)  # [S, B, n], [S, B]
-        kl = kl_of_parts(posterior, prior, z, log_q)  # [B, n], or [B, 1]
+    def __call__(self, given: Given) -> Terms:
+        z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
+        kl = kl_of_parts(given.posterior, given.prior, z, log_q)  # [B, n], or [B, 1]
         free = self.nats * (z.shape[-1] // kl.shape[-1])
         costs = tf.reduce_mean(replicas.gather(kl), axis=0) > free  # [n]
         charged = tf.where(costs, kl, free)  # [B, n]; its mean over the batch is max(nats, mean_b KL_bj)
-        reconstruction = tf.reduce_mean(decode(z).log_prob(x), axis=0)  # [B]
+        reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
         return Terms(tf.reduce_sum(charged, axis=-1) - reconstruction, reconstruction, tf.reduce_sum(kl, axis=-1))
 
 
@@ -117,11 +118,11 @@ class Capacity(Objective):
     def monitor(self):
         return "elbo" if self.gamma else "reconstruction"
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        z, log_q = posterior.experimental_sample_and_log_prob(self.samples, seed=seed)  # [S, B, n], [S, B]
-        reconstruction = tf.reduce_mean(decode(z).log_prob(x), axis=0)  # [B]
-        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
-        return Terms(weighed(self.gamma, tf.abs(kl - self.capacity(step))) - reconstruction, reconstruction, kl)
+    def __call__(self, given: Given) -> Terms:
+        z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
+        reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
+        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        return Terms(weighed(self.gamma, tf.abs(kl - self.capacity(given.step))) - reconstruction, reconstruction, kl)
 
     def capacity(self, step):
         """C at this step, nats."""
@@ -150,8 +151,8 @@ class Reconstruction(Objective):
         if self.l2 < 0:
             raise ValueError(f"l2 must be 0 or more: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        z, log_q = posterior.experimental_sample_and_log_prob(1, seed=seed)  # [1, B, n], [1, B]
-        reconstruction = decode(z).log_prob(x)[0]  # [B]
+    def __call__(self, given: Given) -> Terms:
+        z, log_q = given.draw(1)  # [1, B, n], [1, B]
+        reconstruction = given.log_likelihood(z)[0]  # [B]
         penalty = weighed(self.l2 / 2, tf.reduce_sum(z[0] ** 2, axis=-1))  # [B]
-        return Terms(penalty - reconstruction, reconstruction, kl_divergence(posterior, prior, z, log_q))
+        return Terms(penalty - reconstruction, reconstruction, kl_divergence(given.posterior, given.prior, z, log_q))

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae.objectives.base import Objective, Terms, kl_divergence, log_mean_exp, register
+from tfvae.objectives.given import Given
 
 __all__ = ["CIWAE", "IWAE", "MIWAE", "PIWAE"]
 
@@ -40,12 +41,13 @@ def path_only(posterior, z, log_q):
     return log_q - held + tf.stop_gradient(held)
 
 
-def weighted_samples(samples, x, posterior, prior, decode, seed):
+def weighted_samples(samples, given):
     """Draws `samples` S of z: log p(x|z) p(z) / q(z|x) `[S, B]`, the mean of log p(x|z) `[B]`, the KL `[B]`."""
-    z, log_q = posterior.experimental_sample_and_log_prob(samples, seed=seed)  # [S, B, n], [S, B]
-    log_likelihood = decode(z).log_prob(x)  # [S, B]
-    log_weight = log_likelihood + prior.log_prob(z) - log_q  # [S, B]
-    return log_weight, tf.reduce_mean(log_likelihood, axis=0), kl_divergence(posterior, prior, z, log_q)
+    z, log_q = given.draw(samples)  # [S, B, n], [S, B]
+    log_likelihood = given.log_likelihood(z)  # [S, B]
+    log_weight = log_likelihood + given.prior.log_prob(z) - log_q  # [S, B]
+    kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+    return log_weight, tf.reduce_mean(log_likelihood, axis=0), kl
 
 
 def in_groups(values, groups):
@@ -104,23 +106,23 @@ class IWAE(Objective):
         if self.estimator not in ("standard", "stl", "dreg"):
             raise ValueError(f"estimator must be standard, stl or dreg: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
+    def __call__(self, given: Given) -> Terms:
         def weigh(z, log_q, v=None):  # -> log p(x|z), log w, v, each [S, B]
             if self.estimator != "standard":
-                log_q = path_only(posterior, z, log_q)
+                log_q = path_only(given.posterior, z, log_q)
             if self.estimator == "dreg":  # the bound's gradient has v once, and z's path once more
                 z, log_q = weighted_gradient(z, lambda: again[..., None]), weighted_gradient(log_q, lambda: again)
-            log_likelihood = decode(z).log_prob(x)
-            log_weight = log_likelihood + prior.log_prob(z) - log_q
+            log_likelihood = given.log_likelihood(z)
+            log_weight = log_likelihood + given.prior.log_prob(z) - log_q
             again = tf.stop_gradient(tf.nn.softmax(log_weight, axis=0)) if v is None else v
             return log_likelihood, log_weight, again
 
-        z, log_q = posterior.experimental_sample_and_log_prob(self.samples, seed=seed)  # [S, B, n], [S, B]
-        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
+        z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
+        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
         log_likelihood, log_weight, v = weigh(z, log_q)
         bound = log_mean_exp(log_weight, axis=0)  # [B]
         if self.chosen:
-            choice = chosen_by_weight(v, self.chosen, random.fold(seed, CHOICE))  # [C, B, 2]
+            choice = chosen_by_weight(v, self.chosen, random.fold(given.seed, CHOICE))  # [C, B, 2]
             _, log_weight, _ = weigh(*(tf.gather_nd(values, choice) for values in (z, log_q, v)))  # [C, B]
             bound = with_gradient_of(tf.reduce_mean(log_weight, axis=0), bound)
         return Terms(-bound, tf.reduce_mean(log_likelihood, axis=0), kl)
@@ -146,9 +148,9 @@ class MIWAE(Objective):
         if self.groups < 1 or self.samples < 1:
             raise ValueError(f"groups and samples must be 1 or more: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
+    def __call__(self, given: Given) -> Terms:
         total = self.groups * self.samples
-        log_weight, reconstruction, kl = weighted_samples(total, x, posterior, prior, decode, seed)
+        log_weight, reconstruction, kl = weighted_samples(total, given)
         bounds = log_mean_exp(in_groups(log_weight, self.groups), axis=1)  # [M, B]
         return Terms(-tf.reduce_mean(bounds, axis=0), reconstruction, kl)
 
@@ -172,8 +174,8 @@ class CIWAE(Objective):
         if self.samples < 1 or not 0 <= self.beta <= 1:
             raise ValueError(f"samples must be 1 or more, beta from 0 to 1: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
-        log_weight, reconstruction, kl = weighted_samples(self.samples, x, posterior, prior, decode, seed)  # [S, B], ..
+    def __call__(self, given: Given) -> Terms:
+        log_weight, reconstruction, kl = weighted_samples(self.samples, given)  # [S, B], ..
         bound = log_mean_exp(log_weight, axis=0)  # [B]
         elbo = tf.reduce_mean(log_weight, axis=0)  # [B]
         return Terms(-(self.beta * elbo + (1 - self.beta) * bound), reconstruction, kl)
@@ -199,13 +201,13 @@ class PIWAE(Objective):
         if self.groups < 1 or self.samples < 1:
             raise ValueError(f"groups and samples must be 1 or more: {self}")
 
-    def __call__(self, x, posterior, prior, decode, step, seed):
+    def __call__(self, given: Given) -> Terms:
         total = self.groups * self.samples
-        z, log_q = posterior.experimental_sample_and_log_prob(total, seed=seed)  # [S, B, n], [S, B]
-        kl = kl_divergence(posterior, prior, z, log_q)  # [B]
+        z, log_q = given.draw(total)  # [S, B, n], [S, B]
+        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
         z = weighted_gradient(z, lambda: tf.exp(log_inference - log_generative)[..., None])
-        log_likelihood = decode(z).log_prob(x)  # [S, B]
-        log_joint = log_likelihood + prior.log_prob(z)  # [S, B]
+        log_likelihood = given.log_likelihood(z)  # [S, B]
+        log_joint = log_likelihood + given.prior.log_prob(z)  # [S, B]
 
         # how much each draw counts: for IWAE w / sum w, for MIWAE w / sum w of its group / groups
         log_weight = tf.stop_gradient(log_joint - log_q)  # [S, B]

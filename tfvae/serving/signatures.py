@@ -45,7 +45,7 @@ def of(vae, elbo_samples, samples, jit_compile):
         return {"samples": vae.sample(1, *condition, seed=seed)}
 
     def score(x, seed, *condition):
-        terms = objectives.ELBO(samples=elbo_samples)(*vae.given(loaded(x, condition)), 0, seed)
+        terms = objectives.ELBO(samples=elbo_samples)(vae.given(loaded(x, condition), seed=seed))
         return {"elbo": terms.elbo, "reconstruction": terms.reconstruction, "kl": terms.kl}
 
     def reconstruct(x, *condition):
