@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from benchmarks import images
 from benchmarks.peers import tfvae_fit
-from tfvae import data, execution
+from tfvae import data, trainer
 
 LAYERS = ((784, 200), (200, 200), (200, 100), (50, 200), (200, 200), (200, 784))  # inputs and outputs
 BATCH, STEPS, TIMES = 100, 100, 11
@@ -36,7 +36,7 @@ def main():
     batches = data.held([pixels], BATCH, shuffle=True)
     whole = _fit(vae, batches)
     vae.steps_per_execution = STEPS
-    program, group = execution.grouped(vae, vae.train_step), next(iter(data.grouped(batches, STEPS)))
+    program, group = trainer.grouped(vae, vae.train_step), next(iter(data.grouped(batches, STEPS)))
     step = _median(lambda: program(iter([group]))["loss"]) / STEPS
     print("| | ms a step | GFLOP/s |\n|---|---:|---:|")
     for name, seconds in (

@@ -14,7 +14,8 @@ import threading
 
 import psutil
 
-from tfvae import cli, config, showing, tuning, workers
+from tfvae import cli, config, local_processes, tuning
+from tfvae.cli import terminal
 
 RATE = "optimizer.Adam.learning_rate"
 CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "tune" / "digits.yaml"
@@ -59,14 +60,14 @@ def _row(seed, options, folder):
 def _searched(folder, tuner, fixed, space):
     """The objectives of a search's completed trials."""
     more = {"tuner": tuner, "set": fixed, "space": space}
-    workers.renewed(_trials, CONFIG, folder, [f"{key}={json.dumps(value)}" for key, value in more.items()])
+    local_processes.renewed(_trials, CONFIG, folder, [f"{key}={json.dumps(value)}" for key, value in more.items()])
     with open(folder / "trials.csv", newline="") as file:
         return [float(row["score"]) for row in csv.DictReader(file) if row["score"]]
 
 
 def _trials(path, folder, overrides):
-    with contextlib.redirect_stdout(sys.stderr), showing.shown(quiet=True):  # a line a trial
-        return tuning.search(path, folder, overrides, cli.TRIALS_OF_A_PROCESS) is None
+    with contextlib.redirect_stdout(sys.stderr), terminal.shown(quiet=True):  # a line a trial
+        return tuning.search(path, folder, overrides, cli.command.TRIALS_OF_A_PROCESS) is None
 
 
 def _spent(folder):

@@ -3,7 +3,7 @@
 import sys
 
 import tfvae
-from tfvae import likelihoods, networks, posteriors, preprocessing, priors, serving
+from tfvae import exporting, likelihoods, networks, posteriors, preprocessing, priors
 
 IMAGE, LATENT = (28, 28, 1), 50
 
@@ -23,4 +23,4 @@ if __name__ == "__main__":
         likelihoods.Bernoulli(IMAGE),
         preprocessor=preprocessing.Binarize(),
     )
-    serving.export(vae, sys.argv[2])
+    exporting.export(vae, sys.argv[2])

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from benchmarks import images
-from tfvae import workers
+from tfvae import local_processes
 
 MODELS = {  # the network, the width of an MLP's layers, and images for each worker
     "MLP, layers of 100": ("mlp", 100, 10_000),
@@ -40,7 +40,7 @@ def main():
 
 
 def _measure(name, count):
-    addresses = [f"127.0.0.1:{port}" for port in workers.free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in local_processes.free_ports(count)]
     cores, started = sorted(os.sched_getaffinity(0)), []
     for index in range(count):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}

@@ -96,13 +96,14 @@ class Verbs(NamedTuple):
 @pytest.fixture(scope="session")
 def verbs(tmp_path_factory):
     """`Verbs`, for tests of the xdist group "verbs"."""
-    from tfvae import cli, showing
+    from tfvae import cli
+    from tfvae.cli import terminal
 
     folder, printed = tmp_path_factory.mktemp("verbs"), {}
     run, models = folder / "run", folder / "models"
     lines = [["train", SMOKE, run], ["evaluate", run, "--samples", "1000"], ["plot", run], ["export", run, models]]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(showing, "SECONDS", 0.02)
+        patch.setattr(terminal, "SECONDS", 0.02)
         for verb, *arguments in lines:
             with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
                 with as_in_a_terminal():

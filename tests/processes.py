@@ -16,7 +16,7 @@ import threading
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tfvae.preload", "tfvae.server", "tests.models"])
+CONTEXT.set_forkserver_preload(["tfvae.forkserver_imports", "tfvae.server", "tests.models"])
 
 
 class Python:

@@ -1,4 +1,4 @@
-"""What `workers.renewed` runs in tests: functions that other processes can import."""
+"""What `local_processes.renewed` runs in tests: functions that other processes can import."""
 
 import os
 import signal

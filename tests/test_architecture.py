@@ -11,9 +11,8 @@ import tfvae
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
     {
-        "quiet",
-        "documents",
-        "arguments",
+        "tensorflow_output",
+        "yaml_files",
         "progress",
         "programs",
         "rendezvous",
@@ -28,14 +27,14 @@ LAYERS = (
         "shapes",
     },
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
-    {"checks", "execution"},
+    {"compatibility", "trainer"},
     {"model"},
     {"evaluation", "figures", "callbacks", "server"},
-    {"serving"},
-    {"config", "workers"},
+    {"exporting"},
+    {"config", "local_processes"},
     {"training"},
     {"tuning"},
-    {"preload", "showing"},
+    {"forkserver_imports"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

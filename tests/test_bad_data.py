@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 import tfvae
 from tests import bad_data, members
 from tests.models import small_images, small_vae
-from tfvae import checks, data, evaluation, networks
+from tfvae import compatibility, data, evaluation, networks
 from tfvae.data import npz
 
 
@@ -139,9 +139,9 @@ def test_colours_through_binarize_are_told_of(capsys):
     vae = small_vae(
         encoder=networks.mlp(image, [8]), likelihood=tfvae.likelihoods.Bernoulli(image), decoder=networks.mlp(3, [8])
     )
-    checks.data(vae, photos // 128 * 255)
+    compatibility.data(vae, photos // 128 * 255)
     assert not capsys.readouterr().err
-    checks.data(vae, photos)
+    compatibility.data(vae, photos)
     assert "Binarize makes channels of 0 and 1" in capsys.readouterr().err
 
 
@@ -266,7 +266,7 @@ def test_a_broken_file_is_named_while_one_trains(tmp_path):
     noise = bad_data.encoded(bad_data.LARGE[..., 0], "JPEG")
     bad_data.raw(noise[: len(noise) // 2], "b.jpg")(tmp_path)
     batches = data.load(f"{tmp_path}/", in_memory=False, size=[8, 8], batch_size=1, shuffle=False)
-    with checks.mistakes():
+    with compatibility.mistakes():
         line = refused(lambda: vae.evaluate(batches, verbose=0))
     assert f"{tmp_path}/b.jpg cannot be read as a picture: image file is truncated" in line
 

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import bad_inputs, models, processes
-from tfvae import arguments, cli, config, documents
+from tfvae import cli, config, yaml_files
+from tfvae.cli import arguments
 
 ROOT = pathlib.Path(__file__).parent.parent
 DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
@@ -168,7 +169,7 @@ print(json.dumps([statuses, seen]))
 
 
 NO_WORK = """
-from tfvae import serving
+from tfvae import exporting
 from tfvae.training import measures, plots
 term = dict(mean=0.0, standard_error=0.0)
 log_marginal = term | dict(effective_samples_median=1.0, effective_samples_least=1.0, sampling_error=0.0)
@@ -177,7 +178,7 @@ result = counts | dict(elbo=term, reconstruction=term, kl=term, log_marginal=log
 done = []
 measures.evidence = lambda vae, data, samples: done.append(next(iter(data))) or result
 plots.draw = lambda run, vae, experiment, report: done.append(vae)
-serving.export = lambda vae, models, **_: done.append(vae) or {}
+exporting.export = lambda vae, models, **_: done.append(vae) or {}
 import atexit
 atexit.register(lambda: None if len(done) == 3 else os._exit(9))
 """
@@ -187,10 +188,10 @@ def _hostile(tmp_path, run, changes, before=""):
     """What evaluate, plot and export of a run do whose config was changed: exit statuses; processes and imports."""
     (tmp_path / "hostile.py").write_text(MARK + "class Thing: pass\ndef network(input_shape): pass\nvalue = 3")
     shutil.copytree(run, tmp_path / "run")
-    keys = documents.read(run / "config.yaml")
+    keys = yaml_files.read(run / "config.yaml")
     for key, value in changes.items():
-        documents.assign(keys, key, value, "")
-    documents.write(keys, tmp_path / "run" / "config.yaml")
+        yaml_files.assign(keys, key, value, "")
+    yaml_files.write(keys, tmp_path / "run" / "config.yaml")
     done = processes.run("-c", before + HOSTILE, tmp_path, tmp_path / "run", tmp_path / "models")
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "PWNED").exists() and not (tmp_path / "hostile.imported").exists()
@@ -338,7 +339,7 @@ def _raising(error):
 )
 def test_any_exception_is_one_line(monkeypatch, capfd, tmp_path, error, status, says):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(cli, "plot", _raising(error))
+    monkeypatch.setattr(cli.command, "plot", _raising(error))
     monkeypatch.setitem(arguments.ARGUMENTS, "plot", (lambda adding: None, lambda options: None))
     assert cli.main(["plot"]) == status
     (line,) = capfd.readouterr().err.splitlines()
@@ -502,8 +503,8 @@ class TestMadeUp:
         made_up(examples)(given(contents)(lambda content: _any_yaml(tmp_path / "c.yaml", content)))()
 
     def test_assignments(self, monkeypatch, examples):
-        read = documents.read(bad_inputs.SMOKE)  # once: it takes half the time, and is not what is made up
-        monkeypatch.setattr(documents, "read", lambda path: copy.deepcopy(read))
+        read = yaml_files.read(bad_inputs.SMOKE)  # once: it takes half the time, and is not what is made up
+        monkeypatch.setattr(yaml_files, "read", lambda path: copy.deepcopy(read))
         many = st.lists(ASSIGNMENTS | SYNTAX, min_size=1, max_size=3)
         made_up(examples)(given(many)(lambda given: _is_read_or_refused(bad_inputs.SMOKE, given)))()
 

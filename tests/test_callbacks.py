@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests import members
 from tests.models import GRAPH, begin, dataset, linear_gaussian, small_images, small_vae, weights
-from tfvae import callbacks, config, execution, figures, random, training
+from tfvae import callbacks, config, figures, random, trainer, training
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 
@@ -134,7 +134,7 @@ def test_between_looks_the_last_values_are_repeated():
 def test_steps_stay_fused(tmp_path):
     vae, images = small_vae(compiled=GRAPH), small_images()
     looking = [callbacks.Watch(data=images), callbacks.Pictures(data=images, folder=tmp_path)]
-    assert execution.steps_to_fuse(vae, images, 5, {"callbacks": looking}) > 1
+    assert trainer.steps_to_fuse(vae, images, 5, {"callbacks": looking}) > 1
 
 
 @pytest.mark.slow

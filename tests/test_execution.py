@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests import members
 from tests.models import GRAPH, begin, dataset, small_images, small_vae, weights
-from tfvae import execution, networks, objectives, random
+from tfvae import networks, objectives, random, trainer
 
 
 def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
@@ -68,9 +68,9 @@ def test_what_is_chosen_unasked():
     data = images[:5]
 
     def chosen(*arguments, **call):
-        return execution.steps_to_fuse(vae, *arguments, call=call)
+        return trainer.steps_to_fuse(vae, *arguments, call=call)
 
-    assert chosen(data) == chosen(images, 32, x=images) == execution.MOST_STEPS
+    assert chosen(data) == chosen(images, 32, x=images) == trainer.MOST_STEPS
     assert chosen(data, callbacks=[EachBatch()]) == 1
     assert chosen(data, callbacks=EachBatch()) == 1
     assert chosen(data, callbacks=[keras.callbacks.LambdaCallback(on_batch_end=lambda *a: None)]) == 1
@@ -166,14 +166,14 @@ def test_halves_give_the_gradients_of_the_whole():
     encoder = networks.mlp(members.IMAGE, [16], "tanh")
     encoder.layers[-1].kernel_regularizer = keras.regularizers.L2(0.1)
     vae = small_vae(compiled=GRAPH, encoder=encoder)
-    data = tf.constant(small_images(2 * execution.SMALLEST_PART + 1))
+    data = tf.constant(small_images(2 * trainer.SMALLEST_PART + 1))
 
     def seed(first):
         return random.seed(0, random.Stream.TRAINING, 7, first)
 
     def found(jit_compile):
         vae.jit_compile = jit_compile
-        function = tf.function(lambda: execution.gradients(vae, data, seed, len(data)), jit_compile=jit_compile)
+        function = tf.function(lambda: trainer.gradients(vae, data, seed, len(data)), jit_compile=jit_compile)
         return function()
 
     (whole, gradients), (halves, sums) = found(False), found(True)

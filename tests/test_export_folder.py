@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 
 from tests import processes
 from tests.models import small_vae
-from tfvae import likelihoods, networks, objectives, posteriors, priors, serving
+from tfvae import exporting, likelihoods, networks, objectives, posteriors, priors
 from tfvae.server import rest, settings
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -53,7 +53,7 @@ def exported(tmp_path_factory):
         decoder=networks.mlp(LATENT, [16], "tanh"),
         likelihood=likelihoods.Bernoulli(IMAGE),
     )
-    serving.export(vae, folder, samples=20)
+    exporting.export(vae, folder, samples=20)
     return vae, folder
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.models import begin, dataset, small_images, small_vae, weights
-from tfvae import callbacks, config, execution, training, tuning
+from tfvae import callbacks, config, trainer, training, tuning
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 pytestmark = pytest.mark.xdist_group("going_on")  # its run is trained once
@@ -382,10 +382,10 @@ def monitoring(monitor, mode="auto"):
 )
 def test_the_direction_of_the_values_of_a_vae_is_known(name, mode):
     found = monitoring(name)
-    execution.directed(small_vae(), found)
+    trainer.directed(small_vae(), found)
     assert [callback.mode for callback in found] == [mode] * 3
     given = monitoring(name, "min")
-    execution.directed(small_vae(), given)
+    trainer.directed(small_vae(), given)
     assert [callback.mode for callback in given] == ["min"] * 3
 
 

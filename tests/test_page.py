@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tests import members
 from tests.models import small_images, small_vae
-from tfvae import networks, serving
+from tfvae import exporting, networks
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -158,7 +158,7 @@ def served(folder):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    serving.export(small_vae(), folder)
+    exporting.export(small_vae(), folder)
     with served(folder) as address:
         yield address
 
@@ -278,7 +278,7 @@ def test_a_conditional_model_without_a_scorer(page, tmp_path):
     count = members.CONDITION
     encoder = networks.mlp(members.IMAGE, [16], "tanh", condition_size=count)
     decoder = networks.mlp(members.LATENT, [16], "tanh", condition_size=count)
-    serving.export(small_vae(encoder=encoder, decoder=decoder, condition_size=count), tmp_path / "models")
+    exporting.export(small_vae(encoder=encoder, decoder=decoder, condition_size=count), tmp_path / "models")
     shutil.rmtree(tmp_path / "models" / "scorer")
     with served(tmp_path / "models") as address:
         page.open(address)

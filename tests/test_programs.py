@@ -8,7 +8,7 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 from tests.models import small_images, small_vae
 from tfvae import programs, replicas
-from tfvae.serving import saved
+from tfvae.exporting import saved
 
 TIMES = 2
 

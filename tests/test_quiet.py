@@ -15,7 +15,8 @@ import pytest
 import tensorflow as tf
 
 from tests import models, processes
-from tfvae import callbacks, cli, data, evaluation, progress, quiet, showing, training, tuning
+from tfvae import callbacks, cli, data, evaluation, progress, tensorflow_output, training, tuning
+from tfvae.cli import terminal
 from tfvae.training import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -73,7 +74,7 @@ def test_each_figure_is_named_when_it_is_written(verbs):
 @pytest.mark.slow
 def test_quiet_leaves_the_lines_to_keep(verbs, capsys, monkeypatch):
     """Draws all figures: 6 s of CPU."""
-    monkeypatch.setattr(showing, "SECONDS", 0.01)
+    monkeypatch.setattr(terminal, "SECONDS", 0.01)
     assert cli.main(["plot", str(verbs.run), "--quiet"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 9 and all(line.startswith(("written: ", "left out: ")) for line in lines)
@@ -141,7 +142,7 @@ def test_a_terminal_has_a_line_that_moves_and_vanishes(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setattr(sys, "stdout", Terminal())
     screen = sys.stdout
-    with showing.shown():
+    with terminal.shown():
         progress.doing("log p(x)")
         progress.at("3 of 20 batches [x]")
         time.sleep(0.3)
@@ -160,9 +161,9 @@ def test_what_reads_the_lines_may_go(monkeypatch):
         def write(self, text):
             raise BrokenPipeError
 
-    monkeypatch.setattr(showing, "SECONDS", 0.01)
+    monkeypatch.setattr(terminal, "SECONDS", 0.01)
     monkeypatch.setattr(sys, "stdout", Gone())
-    with showing.shown():
+    with terminal.shown():
         progress.doing("this")
         time.sleep(0.1)
 
@@ -170,11 +171,11 @@ def test_what_reads_the_lines_may_go(monkeypatch):
 def test_a_warning_is_one_line(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        with showing.shown():
+        with terminal.shown():
             warnings.warn("this\nand that", UserWarning, stacklevel=1)
         assert capsys.readouterr().err == "warning: this and that\n"
         shown = warnings.showwarning
-    assert shown is not showing._one_line
+    assert shown is not terminal._one_line
 
 
 def test_loading_data_many_times_traces_one_program():
@@ -217,8 +218,10 @@ print(len(data.load("digits", "test[:10]")), os.environ["TF_CPP_MIN_LOG_LEVEL"])
 @pytest.mark.parametrize(("level", "lines"), [(None, 0), ("0", 1)])
 def test_importing_the_package_writes_nothing_unless_it_is_asked_to(level, lines):
     """A new Python each, which imports TensorFlow: 5 s of CPU."""
-    variables = {key: value for key, value in os.environ.items() if key != quiet.LEVEL}
-    variables |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""} | ({quiet.LEVEL: level} if level else {})
+    variables = {key: value for key, value in os.environ.items() if key != tensorflow_output.LEVEL}
+    variables |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""} | (
+        {tensorflow_output.LEVEL: level} if level else {}
+    )
     done = subprocess.run([sys.executable, "-c", IMPORTED], env=variables, capture_output=True, text=True)
     assert done.stdout.split() == ["1", level or "3"], done.stderr
     assert min(len(done.stderr.splitlines()), 1) == lines
@@ -248,7 +251,7 @@ def test_in_notebooks_an_export_does_not_name_temporary_files(capfd):
     level = logger.level
     logger.setLevel("INFO")
     try:
-        with quiet.warnings_alone():
+        with tensorflow_output.warnings_alone():
             logger.info("Assets written to: /tmp/x")
             logger.warning("a warning")
         assert logger.level == 20

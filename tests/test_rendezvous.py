@@ -10,15 +10,16 @@ import socket
 import pytest
 
 from tests import processes
-from tfvae import cli, config, progress, rendezvous, workers
+from tfvae import cli, config, local_processes, progress, rendezvous
 
 LONE = """
 import signal, sys
 from tests.test_rendezvous import served
-from tfvae import rendezvous, showing
-showing.SECONDS = 0.1
+from tfvae import rendezvous
+from tfvae.cli import terminal
+terminal.SECONDS = 0.1
 own, *others = sys.argv[1:]
-with showing.shown():
+with terminal.shown():
     rendezvous.meet(own, others)
 with served(own):  # as by TensorFlow
     print("met", flush=True)
@@ -27,7 +28,7 @@ with served(own):  # as by TensorFlow
 
 
 def addresses(count):
-    return [f"localhost:{port}" for port in workers.free_ports(count)]
+    return [f"localhost:{port}" for port in local_processes.free_ports(count)]
 
 
 def served(address):
@@ -169,7 +170,7 @@ def test_a_taken_port_is_a_line_of_the_command(monkeypatch, tmp_path, capsys):
 
 def test_ports_of_local_workers_are_kept_for_them():
     """Else any connection of any program might get one, before its worker listens."""
-    with workers.of_cluster(2) as environments:
+    with local_processes.of_cluster(2) as environments:
         task = json.loads(environments[0]["TF_CONFIG"])
         for address in task["cluster"]["worker"]:
             with pytest.raises(OSError, match="in use"), socket.socket() as stranger:

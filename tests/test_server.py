@@ -26,7 +26,7 @@ from tensorflow_serving.apis import (
 
 from tests import members, processes
 from tests.models import small_images, small_vae
-from tfvae import serving
+from tfvae import exporting
 from tfvae.server import engine, json_tensors, settings
 from tfvae.server.errors import Refused
 from tfvae.server.models import Model
@@ -72,9 +72,9 @@ class Server:
 def models(tmp_path_factory):
     """A folder of servables, of two versions each; the VAE of the second."""
     folder = tmp_path_factory.mktemp("served") / "models"
-    serving.export(small_vae(seed=1), folder, samples=5)
+    exporting.export(small_vae(seed=1), folder, samples=5)
     vae = small_vae(seed=2)
-    serving.export(vae, folder, samples=5)
+    exporting.export(vae, folder, samples=5)
     return folder, vae
 
 

@@ -16,9 +16,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tests import members, processes
 from tests.models import linear_gaussian, small_images, small_vae
-from tfvae import evaluation, networks, preprocessing, priors, serving
-from tfvae.serving import saved
-from tfvae.serving import signatures as signatures_module
+from tfvae import evaluation, exporting, networks, preprocessing, priors
+from tfvae.exporting import saved
+from tfvae.exporting import signatures as signatures_module
 
 ROOT = pathlib.Path(__file__).parent.parent
 CHECK = ROOT / "export" / "check.py"
@@ -29,7 +29,7 @@ SEEDS = np.array([[0, 1], [0, 1], [7, 3], [5, 5], [9, 9], [2, 1]], np.int32)
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     vae, folder = small_vae(), tmp_path_factory.mktemp("models")
-    return vae, folder, serving.export(vae, folder, samples=20, about={"config": {"latent_size": 3}})
+    return vae, folder, exporting.export(vae, folder, samples=20, about={"config": {"latent_size": 3}})
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_warm_up_requests_are_of_every_signature(exported):
 @pytest.mark.slow
 def test_a_conditional_vae_is_loaded_by_sessions(conditional, tmp_path):
     vae, made = conditional
-    paths = serving.export(vae, tmp_path, samples=5)
+    paths = exporting.export(vae, tmp_path, samples=5)
     done = processes.run(CHECK, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     served = tf.saved_model.load(str(paths["decoder"])).signatures["generate_label"]
@@ -247,7 +247,7 @@ def test_model_json_says_what_a_version_is(exported):
 @pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "bound"), [("float16", 5e-3), ("bfloat16", 5e-2)])
 def test_half_precision_is_measured(exported, tmp_path, dtype, bound):
-    paths = serving.export(exported[0], tmp_path, dtype=dtype, samples=5)
+    paths = exporting.export(exported[0], tmp_path, dtype=dtype, samples=5)
     for name, path in paths.items():
         record = json.loads((path / "model.json").read_text())
         worst = max(value for outputs in record["parity"].values() for value in outputs.values())
@@ -259,12 +259,12 @@ def test_half_precision_is_measured(exported, tmp_path, dtype, bound):
 
 def test_another_dtype_is_refused(exported, tmp_path):
     with pytest.raises(ValueError, match="dtype must be one of float32, float16, bfloat16, not 'int8'"):
-        serving.export(exported[0], tmp_path, dtype="int8")
+        exporting.export(exported[0], tmp_path, dtype="int8")
 
 
 @pytest.mark.slow
 def test_xla_compiles_where_it_is_served(exported, signatures, tmp_path):
-    paths = serving.export(exported[0], tmp_path, samples=5, jit_compile=True)
+    paths = exporting.export(exported[0], tmp_path, samples=5, jit_compile=True)
     images = tf.constant(small_images(6))
     compiled = tf.saved_model.load(str(paths["encoder"])).signatures["encode"]
     np.testing.assert_allclose(compiled(x=images)["mean"], signatures["encoder"]["encode"](x=images)["mean"], atol=1e-5)
@@ -274,7 +274,7 @@ def test_xla_compiles_where_it_is_served(exported, signatures, tmp_path):
 
 def test_data_that_are_no_pixels_have_one_form(tmp_path):
     vae, x, _ = linear_gaussian()
-    paths = serving.export(vae, tmp_path, samples=5)
+    paths = exporting.export(vae, tmp_path, samples=5)
     served = tf.saved_model.load(str(paths["encoder"])).signatures
     assert set(served) == {"serving_default", "encode", "sample"}
     np.testing.assert_allclose(served["encode"](x=tf.constant(x))["mean"], vae.encode(x).mean(), atol=1e-5)
@@ -292,9 +292,9 @@ def test_rescaled_pixels():
 def test_versions_are_numbered_and_never_overwritten(tmp_path):
     """Long: two exports."""
     vae, _, _ = linear_gaussian()
-    assert {path.name for path in serving.export(vae, tmp_path).values()} == {"1"}
+    assert {path.name for path in exporting.export(vae, tmp_path).values()} == {"1"}
     (tmp_path / "encoder" / "7").mkdir()
-    assert {path.name for path in serving.export(vae, tmp_path).values()} == {"8"}
+    assert {path.name for path in exporting.export(vae, tmp_path).values()} == {"8"}
 
 
 def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
@@ -309,18 +309,18 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(saved, "write", failing)
     with pytest.raises(OSError, match="disk full"):
-        serving.export(vae, tmp_path)
+        exporting.export(vae, tmp_path)
     assert [name for name in os.listdir(tmp_path) if name != ".lock"] == []
 
 
 KILLED = """
 import sys
 from tests.models import linear_gaussian
-from tfvae import serving
+from tfvae import exporting
 vae, _, _ = linear_gaussian()
 print("ready", flush=True)
 while True:
-    serving.export(vae, sys.argv[1])
+    exporting.export(vae, sys.argv[1])
 """
 
 
@@ -336,5 +336,5 @@ def test_a_killed_export_leaves_no_part_of_a_version(tmp_path):
             if path.name.isdigit():
                 assert json.loads((path / "model.json").read_text())["sha256"] == saved.checksum(path)
     vae, _, _ = linear_gaussian()
-    serving.export(vae, tmp_path)
+    exporting.export(vae, tmp_path)
     assert list(tmp_path.glob(".partial-*")) == []

@@ -17,7 +17,7 @@ import pytest
 
 from tests import renewals
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import config, progress, training, tuning, workers
+from tfvae import config, local_processes, progress, training, tuning
 from tfvae.config import ConfigError
 from tfvae.tuning import Space, report
 
@@ -287,14 +287,14 @@ def test_a_search_can_be_done_in_parts(tmp_path):
 
 
 def test_a_process_is_renewed_until_there_is_no_more(tmp_path):
-    workers.renewed(renewals.write_number, tmp_path / "numbers")
+    local_processes.renewed(renewals.write_number, tmp_path / "numbers")
     numbers = (tmp_path / "numbers").read_text().split()
     assert len(numbers) == len(set(numbers)) == 3 and str(os.getpid()) not in numbers
     with pytest.raises(OSError, match="no room in x") as raised:
-        workers.renewed(renewals.fail, "x")
+        local_processes.renewed(renewals.fail, "x")
     assert "in fail" in raised.value.__notes__[0]
     with pytest.raises(ChildProcessError, match="status -9"):
-        workers.renewed(renewals.end, "x")
+        local_processes.renewed(renewals.end, "x")
 
 
 def started(path, folder, *more):

@@ -12,7 +12,7 @@ import pytest
 
 import tfvae
 from tests.models import linear_gaussian
-from tfvae import files, serving
+from tfvae import exporting, files
 
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 RENAMES = {"rename", "renames", "replace"}
@@ -155,8 +155,8 @@ def test_an_export_that_cannot_be_published_whole_leaves_nothing(vae, tmp_path, 
     """A SavedModel of each servable is made once: some 5 s of CPU."""
     (tmp_path / "decoder").write_text("a file")
     with monkeypatch.context() as patched, pytest.raises(NotADirectoryError, match="decoder is a file, not a folder"):
-        patched.setattr(serving.saved, "write", lambda *_: pytest.fail("it had begun to work"))
-        serving.export(vae, tmp_path, 1, 2)
+        patched.setattr(exporting.saved, "write", lambda *_: pytest.fail("it had begun to work"))
+        exporting.export(vae, tmp_path, 1, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["decoder"]
     (tmp_path / "decoder").unlink()
     real = os.rename
@@ -168,5 +168,5 @@ def test_an_export_that_cannot_be_published_whole_leaves_nothing(vae, tmp_path, 
 
     with monkeypatch.context() as patched, pytest.raises(OSError, match="taken away"):
         patched.setattr(os, "rename", fails)
-        serving.export(vae, tmp_path, 1, 2)
+        exporting.export(vae, tmp_path, 1, 2)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.models import weights
-from tfvae import config, digits, evaluation, figures, serving, training
+from tfvae import config, digits, evaluation, exporting, figures, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 ZOO = sorted((ROOT / "configs" / "zoo").glob("*.yaml"))
@@ -114,7 +114,7 @@ def test_every_way_to_call_gives_the_models_answers(path, tmp_path):
     """Untrained: what is exported is the same."""
     experiment = config.read(path, FEW)
     train, _ = config.training_data(experiment)
-    serving.export(config.compiled_vae(experiment, train.element_spec), tmp_path, samples=5)
+    exporting.export(config.compiled_vae(experiment, train.element_spec), tmp_path, samples=5)
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "served.py"), str(tmp_path)], capture_output=True, text=True
     )

@@ -6,25 +6,25 @@ import importlib.abc
 import importlib.util
 import sys
 
-from tfvae import quiet
+from tfvae import tensorflow_output
 
 __version__ = "0.1.0"
 
 _PARTS = ("likelihoods", "model", "objectives", "posteriors", "preprocessing", "priors")  # register with Keras
 _MODULES = (
     "callbacks",
-    "checks",
     "config",
     "data",
     "distributions",
     "evaluation",
-    "replicas",
     "figures",
     "flows",
     "networks",
     "random",
+    "replicas",
+    "compatibility",
 )
-__all__ = sorted(["VAE", "serving", "training", "tuning", *_PARTS, *_MODULES])
+__all__ = sorted(["VAE", "exporting", "training", "tuning", *_PARTS, *_MODULES])
 
 
 def __getattr__(name):
@@ -37,7 +37,7 @@ def __getattr__(name):
 
 def _import_parts():
     for part in _PARTS:
-        quiet.imported(f"tfvae.{part}")
+        tensorflow_output.imported(f"tfvae.{part}")
 
 
 class _WithKeras(importlib.abc.MetaPathFinder):
@@ -64,7 +64,7 @@ class _WithKeras(importlib.abc.MetaPathFinder):
         def exec_module(module):
             self.under_way += 1
             try:
-                with quiet.quietly() if self.under_way == 1 else contextlib.nullcontext():
+                with tensorflow_output.quietly() if self.under_way == 1 else contextlib.nullcontext():
                     run(module)
             finally:
                 self.under_way -= 1

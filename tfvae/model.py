@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfvae import checks, execution, random, replicas
+from tfvae import compatibility, random, replicas, trainer
 from tfvae.distributions import over_rows
 from tfvae.objectives import ELBO, Given
 
@@ -69,7 +69,7 @@ class VAE(keras.Model):
         self._draws = 0
         self._sizes = {}  # of the groups of steps that train and test function were made for
         self.programs = {}  # of evaluations, compiled
-        checks.parts(self)
+        compatibility.parts(self)
         if "seed" not in self.preprocessor._call_context_args:
             self.preprocessor._register_call_context_args("seed")
         if not self.preprocessor.built:  # now: what Keras builds while it traces a call may keep tensors of the trace
@@ -77,7 +77,7 @@ class VAE(keras.Model):
         for layer, network in ((posterior, encoder), (likelihood, decoder)):
             if not layer.built:
                 layer.build(network.output_shape)
-        prior.keep_within(*checks.bounds(self))
+        prior.keep_within(*compatibility.bounds(self))
         example = tf.zeros((1, *likelihood.event_shape), self.data_dtype)
         self(
             (example, tf.zeros((1, condition_size))) if condition_size else example
@@ -100,7 +100,7 @@ class VAE(keras.Model):
         Raises:
             ValueError: when there are conditions and the VAE takes none, or the other way round, or another k.
         """
-        data, condition = checks.pair(self, data)
+        data, condition = compatibility.pair(self, data)
         return data, None if condition is None else self.as_condition(condition)
 
     def as_condition(self, condition):
@@ -126,7 +126,7 @@ class VAE(keras.Model):
                 f"keras.Input(shape, dtype={data.dtype.name!r})"
             )
         x = self.preprocessor(data, training=training, seed=seed)
-        checks.event(self, x, data)
+        compatibility.event(self, x, data)
         return x
 
     def infer(self, x, condition=None, training=False):
@@ -136,12 +136,12 @@ class VAE(keras.Model):
 
     def encode(self, data, training=False):
         """Data as loaded `[B, ...]` -> q(z|x): batch `[B]`, event `[n]`."""
-        checks.examples(self, data)
+        compatibility.examples(self, data)
         return self.infer(self.preprocess(data), self.split(data)[1], training)
 
     def decode(self, z, condition=None, training=False):
         """z `[..., n]`, and conditions whose batch broadcasts to z's -> p(x|z): batch `[...]`, event `[*event]`."""
-        z, condition = checks.latent(self, z, condition)
+        z, condition = compatibility.latent(self, z, condition)
         seen = z[..., : self.prior.decoder_shape[-1]]
         return self.likelihood(over_rows(self.decoder, seen, condition, training=training), training=training)
 
@@ -184,7 +184,7 @@ class VAE(keras.Model):
             seed: int32 `[2]`; without it each call draws anew, in an order that follows from the model's seed.
         """
         if condition is not None:
-            condition = checks.conditions(self, condition)
+            condition = compatibility.conditions(self, condition)
             condition = tf.broadcast_to(self.as_condition(condition), [n, self.condition_size])
         prior = self.prior.distribution(condition, self.infer)
         z = prior.sample([] if prior.batch_shape.rank else n, seed=self.draw_seed(seed))  # [n, latent size]
@@ -228,16 +228,16 @@ class VAE(keras.Model):
             ValueError: when the data does not fit, or the preprocessor is made of layers one of which has to be adapted
                 by itself.
         """
-        data = checks.batches(data)
-        checks.data(self, data)
+        data = compatibility.batches(data)
+        compatibility.data(self, data)
         if hasattr(self.preprocessor, "adapt"):
-            self.preprocessor.adapt(data.map(lambda *batch: self.split(checks.as_loaded(batch))[0]))
+            self.preprocessor.adapt(data.map(lambda *batch: self.split(compatibility.as_loaded(batch))[0]))
             self._forget_programs()  # its statistics are constants of theirs
-        checks.adapted(self)
+        compatibility.adapted(self)
         total, count, examples = 0.0, 0, []
         for batch in data:
-            batch = checks.as_loaded(batch)
-            checks.examples(self, batch)
+            batch = compatibility.as_loaded(batch)
+            compatibility.examples(self, batch)
             seed = random.seed(self.seed, random.Stream.DATA, row=count)
             x, (_, condition) = self.preprocess(batch, training=True, seed=seed), self.split(batch)
             if count < START_EXAMPLES:
@@ -262,7 +262,7 @@ class VAE(keras.Model):
 
     def train_step(self, data):
         """One step of the optimizer down the mean loss over the global batch, weighted where the data has weights."""
-        data, weights = checks.unpacked(data)
+        data, weights = compatibility.unpacked(data)
         row, total = replicas.place_in_batch(tf.shape(self.split(data)[0])[0])
         if weights is not None:
             total = replicas.summed(tf.reduce_sum(weights))
@@ -270,7 +270,7 @@ class VAE(keras.Model):
         def seed(first):
             return random.seed(self.seed, random.Stream.TRAINING, self.optimizer.iterations, row + first)
 
-        terms, gradients = execution.gradients(self, data, seed, total, weights)
+        terms, gradients = trainer.gradients(self, data, seed, total, weights)
         replicas.take_sums(self.optimizer)
         self.optimizer.apply(replicas.total(gradients, self.trainable_weights), self.trainable_weights)
         return self.track(terms, weights)
@@ -298,14 +298,14 @@ class VAE(keras.Model):
 
     def test_step(self, data):
         """The terms of one batch; the noise follows from the number of the batch, so it repeats from pass to pass."""
-        data, weights = checks.unpacked(data)
+        data, weights = compatibility.unpacked(data)
         row, _ = replicas.place_in_batch(tf.shape(self.split(data)[0])[0])
         seed = random.seed(self.seed, random.Stream.EVALUATION, tf.cast(self.batches.result(), tf.int32), row)
         self.batches.update_state(1.0)
         return self.track(self.terms(data, seed), weights)
 
     def predict_step(self, data):
-        return self(checks.as_loaded(data))
+        return self(compatibility.as_loaded(data))
 
     def track(self, terms, weights=None):
         """Adds the terms of a batch, weighted or not, to the metrics; gives their means so far."""
@@ -358,7 +358,7 @@ class VAE(keras.Model):
         """
         self._assert_compile_called("fit")
         self._build_optimizer()  # else the first step would make variables, and be traced twice
-        with execution.prepared(self, super().fit, (x, y, *args), kwargs) as arguments:
+        with trainer.prepared(self, super().fit, (x, y, *args), kwargs) as arguments:
             return super().fit(**arguments)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
@@ -366,12 +366,12 @@ class VAE(keras.Model):
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` has prepared it
             return super().evaluate(x, y, *args, **kwargs)
         self._assert_compile_called("evaluate")
-        with execution.prepared(self, super().evaluate, (x, y, *args), kwargs) as arguments:
+        with trainer.prepared(self, super().evaluate, (x, y, *args), kwargs) as arguments:
             return super().evaluate(**arguments)
 
     def predict(self, x, *args, **kwargs):
         """Reconstructions of all of x, `[N, *event]`, as `keras.Model.predict` gives what `call` does."""
-        with execution.prepared(self, super().predict, (x, *args), kwargs) as arguments:
+        with trainer.prepared(self, super().predict, (x, *args), kwargs) as arguments:
             return super().predict(**arguments)
 
     def save(self, filepath, *args, **kwargs):
@@ -399,7 +399,7 @@ class VAE(keras.Model):
 
     def _resolve_auto_jit_compile(self):
         """What `compile(jit_compile="auto")`, the default, means: XLA where it is faster."""
-        return execution.gains_from_xla(self)
+        return trainer.gains_from_xla(self)
 
     def make_train_function(self, force=False):
         """What `fit` runs: steps in groups, or, eagerly on one device, Keras' own."""
@@ -414,7 +414,7 @@ class VAE(keras.Model):
         if self.run_eagerly or replicas.several(self.distribute_strategy):
             super().make_predict_function(force)
         elif force or self.predict_function is None:
-            self.predict_function = execution.joined(self, self.predict_step)
+            self.predict_function = trainer.joined(self, self.predict_step)
 
     def _make_function_of(self, mode, force):
         step, size = getattr(self, f"{mode}_step"), int(self.steps_per_execution)
@@ -422,7 +422,7 @@ class VAE(keras.Model):
         if self.run_eagerly and not several:
             getattr(super(), f"make_{mode}_function")(force)
         elif force or getattr(self, f"{mode}_function") is None or self._sizes.get(mode) != size:
-            make = execution.replicated if several else execution.grouped
+            make = trainer.replicated if several else trainer.grouped
             setattr(self, f"{mode}_function", make(self, step))
             self._sizes[mode] = size
 

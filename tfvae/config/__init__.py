@@ -15,7 +15,6 @@ from pydantic import Field
 from tfvae import data as data_module
 from tfvae import (
     distributions,
-    documents,
     likelihoods,
     model,
     networks,
@@ -25,11 +24,12 @@ from tfvae import (
     priors,
     rendezvous,
     replicas,
+    yaml_files,
 )
 from tfvae.callbacks import watch
 from tfvae.config import schema
 from tfvae.config.stored import load_model
-from tfvae.documents import ConfigError, assign, keys
+from tfvae.yaml_files import ConfigError, assign, keys
 
 __all__ = [
     "ConfigError",
@@ -268,7 +268,7 @@ def _meet():
 def difference(experiment, path):
     """The first key in which an experiment, or keys and values, differ from a yaml that `write` wrote, as
     "a.b: 1, there 2"; or None."""
-    return _first_difference(documents.plain(_filled(experiment), str(path)), documents.read(path), "")
+    return _first_difference(yaml_files.plain(_filled(experiment), str(path)), yaml_files.read(path), "")
 
 
 def _first_difference(one, other, place):
@@ -284,7 +284,7 @@ def _first_difference(one, other, place):
 
 def write(experiment, path):
     """An experiment, every default filled in, or other keys and values, as yaml."""
-    documents.write(_filled(experiment), path)
+    yaml_files.write(_filled(experiment), path)
 
 
 def _filled(experiment):

@@ -10,7 +10,7 @@ import inspect
 import sys
 import typing
 
-from tfvae.documents import ConfigError
+from tfvae.yaml_files import ConfigError
 
 __all__ = ["find", "makes"]
 

@@ -10,7 +10,7 @@ import keras
 import pydantic
 
 from tfvae.config import classes
-from tfvae.documents import ConfigError
+from tfvae.yaml_files import ConfigError
 
 __all__ = ["ConfigError", "Kind", "arguments", "call", "check_keys", "find", "keywords", "make", "resolve"]
 

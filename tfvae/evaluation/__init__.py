@@ -1,6 +1,6 @@
 """Evaluation: the evidence and what bounds it, in nats; what the latents hold; quality of codes and of samples."""
 
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.annealing import Annealed, Bounds, annealed, bidirectional
 from tfvae.evaluation.batches import Estimate
 from tfvae.evaluation.disentanglement import DCI, codes, dci, factor_vae_score, mig, sap

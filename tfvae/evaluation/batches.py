@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, progress, random, replicas
+from tfvae import compatibility, progress, random, replicas
 from tfvae.data import untuned
 
 __all__ = ["Estimate", "compiled", "over_batches"]
@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
         return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
 
 
-def over_batches(vae, function, data, seed, verbose, setting=None, check=checks.batch):
+def over_batches(vae, function, data, seed, verbose, setting=None, check=compatibility.batch):
     """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
 
     By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data. A batch that

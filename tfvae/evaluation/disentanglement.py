@@ -12,7 +12,7 @@ import tensorflow as tf
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import over_batches
 
 __all__ = ["DCI", "codes", "dci", "factor_vae_score", "mig", "sap"]

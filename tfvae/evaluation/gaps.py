@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvae import distributions, posteriors, random
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.evidence import log_marginal
 from tfvae.evaluation.information import mean_of

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, random
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, compiled, over_batches
 from tfvae.evaluation.evidence import NUMBERS_AT_ONCE, chunk
 from tfvae.objectives.base import independent_units

@@ -6,7 +6,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 
 __all__ = ["knn_accuracy", "linear_probe"]
 

@@ -3,7 +3,7 @@
 A figure that a VAE cannot have raises `NotApplicable`, which says why.
 """
 
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 from tfvae.figures.animation import animation
 from tfvae.figures.curves import history, learning_curves, rate_distortion
 from tfvae.figures.images import interpolations, progress, reconstructions, samples

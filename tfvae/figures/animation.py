@@ -5,7 +5,7 @@ import pathlib
 from PIL import Image
 
 from tfvae import files
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 
 __all__ = ["animation"]
 

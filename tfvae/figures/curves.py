@@ -5,7 +5,7 @@ import csv
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 from tfvae.figures.style import COLOURS, GREY, new
 
 __all__ = ["history", "learning_curves", "rate_distortion"]

@@ -6,7 +6,7 @@ import tensorflow as tf
 from sklearn.decomposition import PCA
 
 from tfvae import posteriors, priors, random
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.units import ACTIVE
 from tfvae.figures.style import COLOURS, GREY, MARKERS, event_of_images, new, sheet
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfvae import files
-from tfvae.checks import NotApplicable
+from tfvae.compatibility import NotApplicable
 
 __all__ = ["COLOURS", "GREY", "MARKERS", "event_of_images", "new", "sheet", "write"]
 

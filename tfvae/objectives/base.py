@@ -42,9 +42,9 @@ class Terms(NamedTuple):
 class Objective:
     """Base of the objectives: frozen dataclasses with a call.
 
-    The call takes one `Given`, a batch and its distributions, and returns `Terms`. Where a batch is spread over replicas,
-    B is the number of examples on one of them, and the mean loss of each replica is minimised: an objective that looks at
-    the whole batch gathers it (`tfvae.replicas`).
+    The call takes one `Given`, a batch and its distributions, and returns `Terms`. Where a batch is spread over
+    replicas, B is the number of examples on one of them, and the mean loss of each replica is minimised: an objective
+    that looks at the whole batch gathers it (`tfvae.replicas`).
     """
 
     whole_batch = False  # whether it gathers the batch over replicas

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import callbacks, checks, config, data, evaluation, execution, files, progress, serving
+from tfvae import callbacks, compatibility, config, data, evaluation, exporting, files, progress, trainer
 from tfvae.training import measures, plots
 
 __all__ = ["alone", "best_epoch", "evaluate", "export", "load", "plot", "train", "train_experiment"]
@@ -74,10 +74,10 @@ def train_experiment(experiment, run, resume, strategy, kept=None, verbose="auto
     progress.doing("making the model")
     with strategy.scope():
         vae = config.compiled_vae(experiment, train_data.element_spec)
-    first = checks.data(vae, train_data)
-    checks.data(vae, validation_data)
+    first = compatibility.data(vae, train_data)
+    compatibility.data(vae, validation_data)
     others = config.callbacks(experiment)
-    execution.directed(vae, others)
+    trainer.directed(vae, others)
     if experiment.adapt and saved is None:
         progress.doing("adapting the model to the data")
         vae.adapt(train_data)
@@ -355,14 +355,14 @@ def plot(run, report=None):
 
 
 def export(run, models, **settings):
-    """Exports a run's model into the folder `models`: `serving.export`, whose settings these are; returns the paths of
-    the new versions. Their model.json has the run's config, the record of its training, and its evaluation."""
+    """Export a run's model into the folder `models` by `exporting.export`, whose settings these are; return the paths
+    of the new versions. Their model.json has the run's config, the record of its training, and its evaluation."""
     vae, _ = load(run)
     about = {"config": config.keys(pathlib.Path(run) / "config.yaml", base=False)}
     for name in ("run", "evaluation"):
         if (pathlib.Path(run) / f"{name}.json").is_file():
             about[name] = json.loads((pathlib.Path(run) / f"{name}.json").read_text())
-    return serving.export(vae, models, about=about, **settings)
+    return exporting.export(vae, models, about=about, **settings)
 
 
 def _start_record(run, experiment, vae, first, saved):

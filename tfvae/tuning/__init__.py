@@ -15,7 +15,7 @@ import typing
 import keras
 import keras_tuner
 
-from tfvae import checks, config, evaluation, files, progress, training
+from tfvae import compatibility, config, evaluation, files, progress, training
 from tfvae.config import ConfigError, schema
 from tfvae.tuning import report
 from tfvae.tuning.space import Space
@@ -79,7 +79,7 @@ class HyperModel(keras_tuner.HyperModel):
         experiment = self.experiment(hp)
         train, _ = config.training_data(experiment, kept=self.kept)
         vae = config.compiled_vae(experiment, train.element_spec)
-        checks.data(vae, train)
+        compatibility.data(vae, train)
         if experiment.adapt:
             vae.adapt(train)
         return vae

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvae import evaluation, objectives
-from tfvae.serving import inputs
+from tfvae.exporting import inputs
 
 __all__ = ["Signature", "of"]
 
@@ -26,7 +26,7 @@ class Signature(NamedTuple):
 
 
 def of(vae, elbo_samples, samples, jit_compile):
-    """servable -> {name: Signature}; the first of each servable is its default. Arguments as for `serving.export`."""
+    """servable -> {name: Signature}; the first of each servable is its default. Arguments as for `exporting.export`."""
 
     def loaded(x, condition):  # condition: a list of one, or of none
         return (x, *condition) if condition else x

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, data, replicas
-from tfvae.execution.progress import Progress
+from tfvae import compatibility, data, replicas
+from tfvae.trainer.progress import Progress
 
 __all__ = ["MOST_STEPS", "directed", "prepared", "steps_to_fuse"]
 
@@ -38,13 +38,13 @@ def prepared(vae, method, args, kwargs):
     _refuse(call)
     if training:
         directed(vae, _callbacks(call))
-        checks.adapted(vae)
+        compatibility.adapted(vae)
         _hold_out(call)
     validation = call.get("validation_data")
     given = call.get("x"), call.get("y"), call.pop("sample_weight", None)
     held_out = validation if isinstance(validation, tuple) else (validation,)
-    first = checks.data(vae, *given)
-    checks.data(vae, *held_out)
+    first = compatibility.data(vae, *given)
+    compatibility.data(vae, *held_out)
     size = call.get("batch_size") or BATCH_SIZE
     asked, fused = vae.steps_per_execution, steps_to_fuse(vae, first, size, call)
     if grouping:
@@ -58,10 +58,10 @@ def prepared(vae, method, args, kwargs):
     if call.get("verbose", "auto") != 0 and not hasattr(call.get("callbacks"), "callbacks"):
         call["callbacks"] = [*_callbacks(call), Progress()]
     if not grouping:
-        call["x"] = checks.watched(vae, call.get("x"))
+        call["x"] = compatibility.watched(vae, call.get("x"))
     vae.steps_per_execution = fused
     try:
-        with checks.mistakes(), warnings.catch_warnings():
+        with compatibility.mistakes(), warnings.catch_warnings():
             if not any(call.get(name) for name in ("steps_per_epoch", "validation_steps", "steps")):
                 # Keras says so at the end of all data whose length it does not know: nobody asked for more
                 warnings.filterwarnings("ignore", "Your input ran out of data")
@@ -113,7 +113,7 @@ def _batches(vae, given, batch_size, shuffle, fused):
         seed = vae.seed + int(vae.optimizer.iterations.numpy())  # a second call has an order of its own
         x = data.held(_arrays(*given), batch_size, shuffle, seed)
     else:
-        x = checks.watched(vae, x)
+        x = compatibility.watched(vae, x)
     if not isinstance(x, tf.data.Dataset):
         if several:
             raise ValueError(f"with several replicas, data is tf.data or an array, not {type(x).__name__}")

@@ -6,9 +6,9 @@ steps. A group that is not full runs through the same program, which takes the n
 size have a program of their own.
 """
 
-from tfvae.execution.arguments import MOST_STEPS, directed, prepared, steps_to_fuse
-from tfvae.execution.progress import Progress
-from tfvae.execution.steps import (
+from tfvae.trainer.arguments import MOST_STEPS, directed, prepared, steps_to_fuse
+from tfvae.trainer.progress import Progress
+from tfvae.trainer.steps import (
     SMALLEST_PART,
     compiles,
     gains_from_xla,

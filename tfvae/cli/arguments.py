@@ -8,7 +8,7 @@ import os
 import pathlib
 import zipfile
 
-from tfvae import documents
+from tfvae import yaml_files
 
 __all__ = ["parser"]
 
@@ -91,7 +91,7 @@ def _train(adding):
 
 
 def _check_train(options):
-    documents.keys(options.config, options.set)
+    yaml_files.keys(options.config, options.set)
     cluster = _cluster()
     if os.path.lexists(options.run) and not options.resume and not cluster:  # of several workers the chief looks
         raise FileExistsError(
@@ -132,7 +132,7 @@ def _check_run(options):
     for file in ("config.yaml", "model.keras"):
         if not (run / file).is_file():
             raise FileNotFoundError(f"{run} is not the folder of a finished run: it has no {file}")
-    documents.read(run / "config.yaml")
+    yaml_files.read(run / "config.yaml")
     if not zipfile.is_zipfile(run / "model.keras"):
         raise ValueError(f"{run / 'model.keras'} is damaged: take it from a copy, or train again")
 
@@ -157,7 +157,7 @@ def _tune(adding):
 
 
 def _check_tune(options):
-    documents.keys(options.config, options.set, base=False)
+    yaml_files.keys(options.config, options.set, base=False)
     _check_can_be_made(options.run)
 
 

@@ -6,7 +6,8 @@ import sys
 import tempfile
 import traceback
 
-from tfvae import arguments, progress, quiet, showing
+from tfvae import progress, tensorflow_output
+from tfvae.cli import arguments, terminal
 
 __all__ = ["main"]
 
@@ -28,7 +29,7 @@ def main(words=None):
         _flushed()  # the help
         raise
     try:
-        with showing.shown(options.quiet):
+        with terminal.shown(options.quiet):
             options.check(options)
             _prepare(options)
             options.verb(options)
@@ -119,10 +120,10 @@ def _prepare(options):
     """Imports what the verb needs, without what TensorFlow's libraries say on the way."""
     if options.verb is serve:
         progress.doing("starting TensorFlow")
-        quiet.imported("tfvae.server")  # without Keras
+        tensorflow_output.imported("tfvae.server")  # without Keras
     elif options.verb is not tune and not getattr(options, "workers", None):  # whose processes import it
         progress.doing("starting TensorFlow")
-        quiet.imported("tfvae.training")
+        tensorflow_output.imported("tfvae.training")
 
 
 def train(options):
@@ -144,10 +145,10 @@ def _passed_on(options):
 
 
 def _on_workers(arguments, environments, count):
-    from tfvae import workers
+    from tfvae import local_processes
 
-    with getattr(workers, environments)(count) as those:
-        status = workers.launch(arguments, those)
+    with getattr(local_processes, environments)(count) as those:
+        status = local_processes.launch(arguments, those)
     if status:
         raise SystemExit(status)
 
@@ -156,9 +157,9 @@ def tune(options):
     """Search the best values of an experiment's keys, or go on with a search; the best run is kept in RUN/best."""
     if options.workers:
         return _on_workers(["tune", options.config, options.run, *_passed_on(options)], "of_search", options.workers)
-    from tfvae import workers
+    from tfvae import local_processes
 
-    workers.renewed(_trials, options.config, options.run, options.set, options.quiet)
+    local_processes.renewed(_trials, options.config, options.run, options.set, options.quiet)
 
 
 def _trials(path, folder, overrides, quiet):
@@ -169,7 +170,7 @@ def _trials(path, folder, overrides, quiet):
     from tfvae import tuning
     from tfvae.tuning import report
 
-    with showing.shown(quiet):
+    with terminal.shown(quiet):
         rows = tuning.search(path, folder, overrides, TRIALS_OF_A_PROCESS)
     if not rows:
         return rows is None  # of a worker's: the chief says the rest
@@ -263,7 +264,3 @@ def serve(options):
 
 
 VERBS = ("train", "evaluate", "plot", "tune", "export", "serve")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

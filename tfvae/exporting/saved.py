@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from tfvae import quiet, random
+from tfvae import random, tensorflow_output
 from tfvae.programs import program
 
 __all__ = ["answers", "checksum", "examples", "write"]
@@ -31,7 +31,7 @@ def write(path, servable, signatures, requests):
     module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
     module.weights = [variable for function in functions.values() for variable in function.variables]
     default = next(iter(functions))
-    with quiet.warnings_alone():
+    with tensorflow_output.warnings_alone():
         tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
     (path / "assets.extra").mkdir()
     outputs = answers(functions, requests)

@@ -145,7 +145,7 @@ def renewed(function, *arguments):
         What the function raises; ChildProcessError when its process ended otherwise; SystemExit when told to end.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tfvae.preload"])
+    context.set_forkserver_preload(["tfvae.forkserver_imports"])
     more = True
     while more:
         receiving, sending = context.Pipe(duplex=False)

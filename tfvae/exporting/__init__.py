@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from tfvae import files, progress
+from tfvae.exporting import saved, signatures
 from tfvae.model import VAE
-from tfvae.serving import saved, signatures
 
 __all__ = ["export"]
 
