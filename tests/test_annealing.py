@@ -87,6 +87,13 @@ def test_the_gap_is_that_of_each_example():
     np.testing.assert_array_equal(annealing.Bounds(lower, upper).gap.values, [1.0, 2.5])
 
 
+@pytest.mark.parametrize(
+    ("temperatures", "ways"), [(1, (1, 1)), (19, (19, 1)), (20, (20, 1)), (21, (20, 2)), (60, (20, 3))]
+)
+def test_more_than_twenty_temperatures_are_rounded_up_to_a_multiple(temperatures, ways):
+    assert annealing._settings(small_vae(), 1, temperatures, 1, False) == chains.Settings(1, *ways, 1, False)
+
+
 @pytest.mark.parametrize("stretches", [1, 2, 7])
 def test_temperatures_are_those_of_a_sigmoid(stretches):
     settings = chains.Settings(1, stretches, 1, 1, False)
