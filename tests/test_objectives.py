@@ -410,6 +410,19 @@ def test_an_objective_comes_back_from_a_file_that_knows_its_name_alone(name):
     assert keras.saving.deserialize_keras_object(written) == objective
 
 
+@pytest.mark.parametrize(
+    "name", {type(LOSSES[name][0]): name for name in reversed(LOSSES)}.values()
+)  # the first of each
+def test_only_objectives_of_the_whole_batch_depend_on_its_other_examples(name):
+    """For others a batch goes through in parts, where that is faster."""
+    objective = LOSSES[name][0]
+    vae, x, _ = linear_gaussian()
+    posterior, prior = wrong_posterior(vae.infer(x)), vae.prior.distribution()
+    whole = objective(x, posterior, prior, vae.decode, 4, SEED).loss
+    part = objective(x[:2], posterior[:2], prior, vae.decode, 4, SEED).loss
+    assert np.allclose(whole[:2], part, rtol=1e-4) != objective.whole_batch
+
+
 # bounds by importance weights
 
 
