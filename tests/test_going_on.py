@@ -12,7 +12,9 @@ import tensorflow as tf
 
 import tfvae
 from tests.models import begin, dataset, small_images, small_vae, weights
-from tfvae import callbacks, config, trainer, training, tuning
+from tfvae import callbacks, config, files, trainer, training, tuning
+from tfvae.training import finished_run, resume, run_folder
+from tfvae.training.report import measures
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 pytestmark = pytest.mark.xdist_group("going_on")  # its run is trained once
@@ -103,7 +105,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew_with_any_
     (run / "checkpoints" / "step-2.data-00000-of-00001").write_bytes(b"part")
     (run / "history.csv").write_text("epoch,loss\n0,1.0\n")
     (run / "config.yaml").write_text("seed: 3\n")
-    assert training._saved(run, config.read(SMOKE)) is None
+    assert resume.find_saved(run, config.read(SMOKE)) is None
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -112,7 +114,7 @@ def test_a_damaged_best_epoch_does_not_replace_the_model(run, damage):
     said = refused(run)
     assert "best.keras is damaged" in said and "model.keras there" in said
     shutil.copyfile(run / "model.keras", run / "checkpoints" / "best.keras")
-    assert training._saved(run, config.read(SMOKE, TWO)).state["epoch"] == 2
+    assert resume.find_saved(run, config.read(SMOKE, TWO)).state["epoch"] == 2
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "text", "empty"])
@@ -183,9 +185,9 @@ def test_one_process_of_a_cluster_writes(monkeypatch, jobs, task, expected):
     cluster = {job: ["127.0.0.1:1", "127.0.0.1:2"] for job in jobs}
     environment = {"cluster": cluster, "task": {"type": task[0], "index": task[1]}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(environment))
-    assert training._is_chief() is expected
+    assert run_folder.is_writer() is expected
     monkeypatch.delenv("TF_CONFIG")
-    assert training._is_chief() is True
+    assert run_folder.is_writer() is True
 
 
 def test_a_finished_run_is_trained_longer(run, tmp_path):
@@ -419,7 +421,7 @@ def test_a_model_of_another_format_is_refused(change, found):
 
 
 def test_results_are_shown_before_they_are_written_and_the_write_is_tried_before_the_work(run, monkeypatch):
-    monkeypatch.setattr(training.measures, "evidence", lambda *_: {"examples": 3, "values": [1.0, float("nan")]})
+    monkeypatch.setattr(measures, "evidence", lambda *_: {"examples": 3, "values": [1.0, float("nan")]})
     shown = []
     training.evaluate(run, more=False, show=shown.append)
     assert shown[0]["examples"] == 3
@@ -428,12 +430,12 @@ def test_results_are_shown_before_they_are_written_and_the_write_is_tried_before
     def fails(*_):
         raise OSError("nothing can be written")
 
-    monkeypatch.setattr(training.files, "write_json", fails)
+    monkeypatch.setattr(files, "write_json", fails)
     with pytest.raises(OSError):
         training.evaluate(run, more=False, show=shown.append)
     assert len(shown) == 2
-    monkeypatch.setattr(training.files, "check", fails)
+    monkeypatch.setattr(files, "check", fails)
     for verb in (training.evaluate, training.plot):
-        monkeypatch.setattr(training, "load", lambda *_: pytest.fail("it had begun"))
+        monkeypatch.setattr(finished_run, "load", lambda *_: pytest.fail("it had begun"))
         with pytest.raises(OSError):
             verb(run)

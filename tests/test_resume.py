@@ -12,6 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import processes
 from tests.models import weights
@@ -26,7 +27,7 @@ FOUR = ("fit.epochs=4", "fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode
 def last(run):
     """All that the last checkpoint holds but its state."""
     saved = callbacks.latest(run / "checkpoints")
-    reader = callbacks.tf.train.load_checkpoint(saved.path)
+    reader = tf.train.load_checkpoint(saved.path)
     names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("vae", "position"))]
     return saved, {name: reader.get_tensor(name) for name in sorted(names)}
 
@@ -202,7 +203,7 @@ def test_an_existing_run_is_not_overwritten(whole):
 
 def test_two_processes_do_not_share_a_run(whole):
     """Long: a process of the command."""
-    with training.alone(whole):
+    with training.lock(whole):
         done = processes.run(*command(whole, "--set", "fit.epochs=4", "--set", FOUR[1]))
     assert done.returncode == 2 and "another process trains" in done.stderr
 

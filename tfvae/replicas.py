@@ -10,6 +10,7 @@ from tfvae.programs import program
 __all__ = [
     "distribute",
     "gather",
+    "is_chief",
     "over_replicas",
     "place_in_batch",
     "placed",
@@ -17,12 +18,33 @@ __all__ = [
     "summed",
     "take_sums",
     "total",
+    "worker_count",
 ]
 
 
 def several(strategy):
     """Whether steps run on replicas, by `strategy.run`: there are several, or several workers."""
     return strategy.num_replicas_in_sync > 1 or strategy.extended._in_multi_worker_mode()
+
+
+def worker_count(strategy: tf.distribute.Strategy) -> int:
+    """Return how many processes of a cluster train together under a strategy: 1 where there is no cluster."""
+    return max(1, sum(len(_jobs(strategy).get(job, ())) for job in ("chief", "worker")))
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether this process is the one of those that train together that writes: the chief, or else worker 0."""
+    jobs, resolver = _jobs(strategy), strategy.cluster_resolver
+    if not jobs:
+        return True
+    first = "chief" if "chief" in jobs else "worker"
+    return resolver.task_type == first and not resolver.task_id
+
+
+def _jobs(strategy: tf.distribute.Strategy) -> dict[str, list[str]]:
+    """Return the addresses of a cluster by their jobs; none where there is no cluster."""
+    resolver = strategy.cluster_resolver
+    return resolver.cluster_spec().as_dict() if resolver is not None else {}
 
 
 def distribute(strategy, batches):
