@@ -13,8 +13,9 @@ import tensorflow as tf
 import tfvae
 from tests.models import begin, dataset, small_images, small_vae, weights
 from tfvae import callbacks, config, files, trainer, training, tuning
-from tfvae.training import finished_run, resume, run_folder
+from tfvae.training import finished_run, run_folder
 from tfvae.training.report import measures
+from tfvae.training.resume import find_saved
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 pytestmark = pytest.mark.xdist_group("going_on")  # its run is trained once
@@ -105,7 +106,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew_with_any_
     (run / "checkpoints" / "step-2.data-00000-of-00001").write_bytes(b"part")
     (run / "history.csv").write_text("epoch,loss\n0,1.0\n")
     (run / "config.yaml").write_text("seed: 3\n")
-    assert resume.find_saved(run, config.read(SMOKE)) is None
+    assert find_saved(run, config.read(SMOKE)) is None
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -114,7 +115,7 @@ def test_a_damaged_best_epoch_does_not_replace_the_model(run, damage):
     said = refused(run)
     assert "best.keras is damaged" in said and "model.keras there" in said
     shutil.copyfile(run / "model.keras", run / "checkpoints" / "best.keras")
-    assert resume.find_saved(run, config.read(SMOKE, TWO)).state["epoch"] == 2
+    assert find_saved(run, config.read(SMOKE, TWO)).state["epoch"] == 2
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "text", "empty"])

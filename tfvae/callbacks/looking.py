@@ -1,4 +1,4 @@
-"""`Looking`: what callbacks have that look at a VAE's data while it trains, and write; and how a run tells them of it."""
+"""`Looking`: callbacks that look at data while a VAE trains, and write; `InRun`: how a run tells them of itself."""
 
 import contextlib
 import os

@@ -139,7 +139,7 @@ def _default(name: str, arguments: dict[str, Any] | None = None) -> Any:
 
 
 class Experiment(Settings):
-    """The keys of a yaml: see docs/design.md. What is written is checked; nothing is made (`config.objects` makes it)."""
+    """The keys of a yaml: see docs/design.md. What is written was checked; `config.objects` makes it."""
 
     data: Data
     latent_size: Count | Annotated[list[Count], Field(min_length=1)]

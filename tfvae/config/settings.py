@@ -12,8 +12,10 @@ from tfvae.yaml_files import ConfigError
 __all__ = ["Settings", "at", "check_keys", "check_value", "name_nearest", "read_settings"]
 
 
-class Settings(pydantic.BaseModel, frozen=True, extra="forbid", strict=True):
+class Settings(pydantic.BaseModel):
     """Keys of a yaml with their types: a base class."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 S = TypeVar("S", bound=Settings)

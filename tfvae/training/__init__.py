@@ -1,4 +1,4 @@
-"""Run folders: `train` makes one; `evaluate`, `plot` and `export` need nothing else. run_folder.py says what is in it."""
+"""Run folders: `train` makes one; `evaluate`, `plot` and `export` need nothing else. See run_folder.py."""
 
 from tfvae.training.evaluate_run import evaluate
 from tfvae.training.export_run import export

@@ -40,7 +40,10 @@ def evaluate(
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", evaluation.FewEffective)  # it is in the result, as a doubt
-        result = {"split": split} | measures.evidence(vae, config.evaluation_data(experiment, split), samples)
+        result: dict[str, Any] = {
+            "split": split,
+            **measures.evidence(vae, config.evaluation_data(experiment, split), samples),
+        }
         if more:
             result["measures"], result["left_out"] = measures.take_all(vae, experiment, split, samples)
     result["seconds"] = round(time.perf_counter() - start, 1)

@@ -68,7 +68,7 @@ def _show_the_best(axes: Axes, scores: Sequence[float]) -> None:
 
 
 def _positions(rows: Sequence[Row], name: str) -> tuple[list[float], list[str] | None]:
-    """Return where the values of a parameter lie on an axis, nan for rows without it; the words, where they are words."""
+    """Return where the values of a parameter lie on an axis, nan for rows without it; words, where it has them."""
     values = [row.get(name) for row in rows]
     given = [value for value in values if value is not None]
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in given):
@@ -116,9 +116,9 @@ def _parallel(rows: Sequence[Row], objective: str) -> Figure:
     heights, scores = [], np.array([row["score"] for row in rows])
     for index, name in enumerate(names):
         numbers, words = _positions(rows, name)
-        numbers = np.log(numbers) if not words and _logarithmic(numbers) else np.array(numbers)
-        low, high = np.nanmin(numbers), np.nanmax(numbers)
-        heights.append((numbers - low) / (high - low) if high > low else np.where(np.isnan(numbers), np.nan, 0.5))
+        places = np.log(numbers) if not words and _logarithmic(numbers) else np.array(numbers)
+        low, high = np.nanmin(places), np.nanmax(places)
+        heights.append((places - low) / (high - low) if high > low else np.where(np.isnan(places), np.nan, 0.5))
         axes.axvline(index, color="#999999", linewidth=0.8)
         given = [row[name] for row in rows if row.get(name) is not None]
         said = "{:.2f}".format if name == "score" else short

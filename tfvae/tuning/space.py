@@ -129,7 +129,7 @@ class Space:
         return values
 
     def alternatives(self) -> list[dict[str, Any]]:
-        """Return hyperparameters to try before a search: the defaults, and each that may be chosen, with what it needs."""
+        """Return hyperparameters to try before a search: the defaults, and each choice, with what it needs."""
         found: list[dict[str, Any]] = [{}]
         for key, dimension in self.dimensions.items():
             if isinstance(dimension, Choice):

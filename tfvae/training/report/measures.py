@@ -36,7 +36,7 @@ def evidence(vae: VAE, data: tf.data.Dataset, samples: int) -> Numbers:
     estimates = evaluation.elbo_terms(vae, data, ELBO_SAMPLES)
     progress.doing(f"log p(x), {samples} samples per example")
     estimates["log_marginal"] = found = evaluation.log_marginal(vae, data, samples)
-    result = {"examples": len(found.values), "elbo_samples": ELBO_SAMPLES, "log_marginal_samples": samples}
+    result: Numbers = {"examples": len(found.values), "elbo_samples": ELBO_SAMPLES, "log_marginal_samples": samples}
     result |= {name: _numbers(estimate) for name, estimate in estimates.items()}
     result["log_marginal"] |= {
         "sampling_error": float(np.sqrt(np.sum(found.errors**2)) / len(found.errors)),
@@ -146,7 +146,7 @@ def _codes(vae: VAE, experiment: Experiment, split: str, key: str) -> tuple[np.n
 
 def _samples(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
     """Score draws, and, to compare, training examples."""
-    train, _ = _preprocess_all(vae, _take(experiment, "train", MAX_COMPARED))
+    train = _preprocess_all(vae, _take(experiment, "train", MAX_COMPARED))[0]
     real, conditions = _preprocess_all(vae, _take(experiment, split, MAX_COMPARED))
     count = min(len(train), len(real))
     if count <= NEIGHBOURS:
