@@ -31,7 +31,7 @@ def main():
     square = tf.random.normal([2000, 2000])
     rate = 2 * 2000**3 / _median(tf.function(lambda: tf.reduce_sum(square @ square), jit_compile=True))
     products = _median(_products()) / STEPS
-    vae = tfvae_fit._vae()
+    vae = tfvae_fit.make_vae()
     vae.compile(keras.optimizers.Adam(1e-3))
     batches = data.held([pixels], BATCH, shuffle=True)
     whole = _fit(vae, batches)

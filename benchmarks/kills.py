@@ -111,7 +111,7 @@ def _compare(run, whole, workers, killed, tolerance):
 
     from tfvae import callbacks
 
-    saved = [callbacks.latest(folder / "checkpoints") for folder in (run, whole)]
+    saved = [callbacks.latest_checkpoint(folder / "checkpoints") for folder in (run, whole)]
     readers = [tf.train.load_checkpoint(each.path) for each in saved]
     names = [name for name in readers[0].get_variable_to_shape_map() if name.startswith(("vae/", "position/"))]
     values = [[reader.get_tensor(name) for name in names] for reader in readers]

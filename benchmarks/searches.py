@@ -14,7 +14,7 @@ import threading
 
 import psutil
 
-from tfvae import cli, config, local_processes, tuning
+from tfvae import cli, config, fresh_process, tuning
 from tfvae.cli import terminal
 
 RATE = "optimizer.Adam.learning_rate"
@@ -60,7 +60,8 @@ def _row(seed, options, folder):
 def _searched(folder, tuner, fixed, space):
     """The objectives of a search's completed trials."""
     more = {"tuner": tuner, "set": fixed, "space": space}
-    local_processes.renewed(_trials, CONFIG, folder, [f"{key}={json.dumps(value)}" for key, value in more.items()])
+    assignments = [f"{key}={json.dumps(value)}" for key, value in more.items()]
+    fresh_process.call_in_fresh_processes(_trials, CONFIG, folder, assignments)
     with open(folder / "trials.csv", newline="") as file:
         return [float(row["score"]) for row in csv.DictReader(file) if row["score"]]
 

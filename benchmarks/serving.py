@@ -7,12 +7,10 @@ that is missing. Or, with --memory, what the server holds after many requests.
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import pathlib
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -22,6 +20,8 @@ import time
 import numpy as np
 import psutil
 import uvloop
+
+from benchmarks.serve_command import serving
 
 CLIENTS = (1, 8, 64)
 IMAGE = (28, 28, 1)
@@ -55,10 +55,10 @@ def _table(name, models, options):
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found.setdefault(("direct", "-", 1), []).append(json.loads(done.stdout.splitlines()[-1]))
         for batching in (True, False):
-            with _served(models, batching) as (rest, rpc, _):
-                for api, load in (("REST", _rest_load), ("gRPC", _grpc_load)):
+            with serving(models, *([] if batching else ["--no-batching"])) as server:
+                for api, load, address in (("REST", _rest_load, server.rest), ("gRPC", _grpc_load, server.grpc)):
                     for clients in CLIENTS:
-                        figures = load(rest if api == "REST" else rpc, clients, options.seconds)
+                        figures = load(address, clients, options.seconds)
                         if figures:
                             found.setdefault((api, "yes" if batching else "no", clients), []).append(figures)
         print(f"{name}: run {run + 1} of {options.runs}", file=sys.stderr, flush=True)
@@ -72,41 +72,12 @@ def _table(name, models, options):
 
 def _memory(models, requests):
     """Prints the server's megabytes after each tenth of the requests."""
-    with _served(models, True) as (rest, _, process):
+    with serving(models) as server:
         held = []
         for _ in range(11):
-            held.append(psutil.Process(process.pid).memory_info().rss / 1e6)
-            _rest_load(rest, 64, float("inf"), requests // 10)
+            held.append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+            _rest_load(server.rest, 64, float("inf"), requests // 10)
         print(f"{requests:,} requests, MB:", " ".join(f"{megabytes:.0f}" for megabytes in held))
-
-
-@contextlib.contextmanager
-def _served(models, batching):
-    """`tfvae serve` -> (REST's address, gRPC's, the process)."""
-    command = [
-        sys.executable,
-        "-m",
-        "tfvae.cli",
-        "serve",
-        str(models),
-        "--quiet",
-        "--rest-port",
-        "0",
-        "--grpc-port",
-        "0",
-    ]
-    process = subprocess.Popen(
-        [*command, *([] if batching else ["--no-batching"])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        line = process.stdout.readline()
-        yield line.split("http://")[1].split()[0], line.split(", ")[-1].split()[0], process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
 
 
 def _rest_load(address, clients, seconds, requests=float("inf")):

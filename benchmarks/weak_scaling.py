@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from benchmarks import images
-from tfvae import local_processes
+from tfvae import local_cluster
 
 MODELS = {  # the network, the width of an MLP's layers, and images for each worker
     "MLP, layers of 100": ("mlp", 100, 10_000),
@@ -40,7 +40,7 @@ def main():
 
 
 def _measure(name, count):
-    addresses = [f"127.0.0.1:{port}" for port in local_processes.free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in local_cluster.free_ports(count)]
     cores, started = sorted(os.sched_getaffinity(0)), []
     for index in range(count):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
@@ -65,7 +65,7 @@ def _work(name, core):
     total = strategy.num_replicas_in_sync
     pixels = np.resize(images.read()["train"][..., None], (total * count, 28, 28, 1))
     with strategy.scope():
-        vae = tfvae_fit._vae(network, width)
+        vae = tfvae_fit.make_vae(network, width)
         vae.compile(keras.optimizers.Adam(1e-3))
     done = Epochs()
     ends = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.end(logs["loss"]))

@@ -8,19 +8,19 @@ import keras
 
 from tfvae import files
 
-__all__ = ["FILE", "check", "save"]
+__all__ = ["FILE", "check_model_file", "save_model"]
 
 FILE = "best.keras"
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of a .keras file
 
 
-def save(model: keras.Model, path: str | os.PathLike) -> None:
+def save_model(model: keras.Model, path: str | os.PathLike) -> None:
     """Save a model beside, and rename it."""
     with files.beside(path) as partial:
         model.save(partial)
 
 
-def check(path: str | os.PathLike) -> None:
+def check_model_file(path: str | os.PathLike) -> None:
     """Read a model's file through.
 
     Raises:

@@ -155,7 +155,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._check_finite(epoch, value, logs.get("loss", 0.0))
         if value > self.best:
             self.best, self.best_epoch = float(value), epoch + 1
-            best_epoch.save(self.model, self.folder / best_epoch.FILE)
+            best_epoch.save_model(self.model, self.folder / best_epoch.FILE)
         self._save(epoch + 1, 0)
         if self._told_to_end() and epoch + 1 < self.params["epochs"]:
             raise Terminated

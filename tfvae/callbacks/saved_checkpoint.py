@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["Saved", "latest", "step_of"]
+__all__ = ["Saved", "latest_checkpoint", "step_of"]
 
 
 class Saved(NamedTuple):
@@ -29,7 +29,7 @@ class Saved(NamedTuple):
     damaged: list[str]
 
 
-def latest(folder: str | os.PathLike) -> Saved | None:
+def latest_checkpoint(folder: str | os.PathLike) -> Saved | None:
     """Return the latest checkpoint of a folder whose every value can be read, and is finite.
 
     Returns:

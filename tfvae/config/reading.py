@@ -1,8 +1,9 @@
 """A yaml -> `Experiment`: read, checked and typed in one pass."""
 
+import contextlib
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tfvae.config import objects
@@ -21,22 +22,25 @@ def read(path: str | os.PathLike, overrides: Iterable[str] = ()) -> Experiment:
     Raises:
         ConfigError: for an unknown key or name, a wrong type, or yaml that cannot be read; FileNotFoundError.
     """
-    try:
+    with _naming(path):
         return from_keys(keys(path, overrides))
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
-def from_keys(raw: dict[str, Any]) -> Experiment:
+def from_keys(raw: dict[str, Any], path: str | os.PathLike | None = None) -> Experiment:
     """Return the experiment of keys and values.
+
+    Args:
+        raw: as `keys` reads them.
+        path: of the yaml that they are of, for messages.
 
     Raises:
         ConfigError: for an unknown key or name, or a wrong type.
     """
-    experiment = read_settings(Experiment, raw, "")
-    objects.optimizer(experiment)  # Keras checks some arguments of these only when it is given them
-    objects.callbacks(experiment)
-    return experiment
+    with _naming(path):
+        experiment = read_settings(Experiment, raw, "")
+        objects.optimizer(experiment)  # Keras checks some arguments of these only when it is given them
+        objects.callbacks(experiment)
+        return experiment
 
 
 def of_run(run: str | os.PathLike) -> Experiment:
@@ -49,7 +53,14 @@ def of_run(run: str | os.PathLike) -> Experiment:
         ConfigError: for an unknown key, a wrong type, or a part of another kind; FileNotFoundError.
     """
     path = pathlib.Path(run) / "config.yaml"
-    try:
+    with _naming(path):
         return read_settings(Experiment, keys(path), "", {IN_RUN: True})
+
+
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike | None) -> Iterator[None]:
+    """Begin the message of a ConfigError with the path of the file."""
+    try:
+        yield
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{os.fspath(path)}: {error}" if path is not None else str(error)) from None

@@ -22,7 +22,7 @@ def find_saved(run: str | os.PathLike, experiment: config.Experiment) -> callbac
     """
     run = RunFolder(run)
     run_record.check_format(run)
-    saved = callbacks.latest(run.checkpoints)
+    saved = callbacks.latest_checkpoint(run.checkpoints)
     if saved is None:
         if run.model.exists() or run.count_epochs() > 1:
             raise ValueError(
@@ -57,7 +57,7 @@ def _check_config(run: RunFolder, experiment: config.Experiment, epochs: int) ->
 def _check_best(run: RunFolder) -> None:
     """Check that the model of the best epoch is whole; ValueError when it is not."""
     try:
-        callbacks.check(run.best)
+        callbacks.check_model_file(run.best)
     except ValueError as error:
         mend = f"copy {run.model} there, if it is of the same epoch" if run.model.exists() else "put back a copy"
         raise ValueError(f"{error}: {mend}, or train in another run folder") from None

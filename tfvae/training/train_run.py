@@ -52,9 +52,9 @@ def train(
     """
     if os.path.exists(run) and not resume and is_writer():
         raise FileExistsError(f"the run folder {run} exists: choose another, remove it, or go on with it (--resume)")
-    overrides = list(overrides)
-    strategy = config.make_strategy(config.keys(config_path, overrides).get("strategy", "default"))
-    return train_experiment(config.read(config_path, overrides), run, resume, strategy, verbose=verbose)
+    keys = config.keys(config_path, overrides)
+    strategy = config.make_strategy(keys.get("strategy", "default"))
+    return train_experiment(config.from_keys(keys, config_path), run, resume, strategy, verbose=verbose)
 
 
 def train_experiment(

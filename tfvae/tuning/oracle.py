@@ -94,13 +94,13 @@ def tell_progress(oracle: keras_tuner.Oracle, run_folder: Callable[[str], pathli
 
     def create_trial(tuner_id: str) -> keras_tuner.engine.trial.Trial:
         trial = create(tuner_id)
-        listener.at(results.so_far(oracle))
+        listener.at(results.count_trials(oracle))
         return trial
 
     def end_trial(trial: keras_tuner.engine.trial.Trial) -> None:
         end(trial)
         row = results.row(oracle.trials[trial.trial_id], run_folder(trial.trial_id))
         listener.line(results.line(row, len(oracle.end_order), oracle.max_trials))
-        listener.at(results.so_far(oracle))
+        listener.at(results.count_trials(oracle))
 
     oracle.create_trial, oracle.end_trial = create_trial, end_trial

@@ -11,7 +11,7 @@ import keras_tuner
 from tfvae import files
 from tfvae.training import RunFolder
 
-__all__ = ["REASON", "Row", "describe", "line", "parameters", "row", "short", "so_far", "write_csv"]
+__all__ = ["REASON", "Row", "count_trials", "describe", "line", "parameters", "row", "short", "write_csv"]
 
 ABOUT = ("trial", "status", "score", "epochs", "best_epoch", "seconds", "message")  # columns that are no parameters
 REASON = "failed.txt"  # beside a run folder: why the trial failed
@@ -55,7 +55,7 @@ def line(row: Row, done: int, total: int | None) -> str:
     return f"trial {row['trial']}, {done}{f' of {total}' if total else ''} done: {said}; {describe(row)}"
 
 
-def so_far(oracle: keras_tuner.Oracle) -> str:
+def count_trials(oracle: keras_tuner.Oracle) -> str:
     """Say how many trials have ended, and which run now, in all processes."""
     running = sorted(trial.trial_id for trial in list(oracle.ongoing_trials.values()))
     of = f" of {oracle.max_trials}" if oracle.max_trials else ""

@@ -50,7 +50,7 @@ def search(
     settings, model, oracle = read_search(path, overrides)
     role = os.environ.get("KERASTUNER_TUNER_ID", "chief")
     if "chief" not in role:
-        return None if Trials(oracle, model, settings, folder, max_trials).stopped() else []
+        return None if Trials(oracle, model, settings, folder, max_trials).run() else []
     folder.mkdir(parents=True, exist_ok=True)
     with training.lock(folder):
         _start(folder, settings, model)
@@ -58,7 +58,7 @@ def search(
         progress.doing("searching")
         trials = Trials(oracle, model, settings, folder, max_trials)
         oracles.tell_progress(oracle, trials.run_folder)
-        return None if trials.stopped() else _finish(trials, settings, model, folder)
+        return None if trials.run() else _finish(trials, settings, model, folder)
 
 
 def read_search(

@@ -30,7 +30,7 @@ class Trials(keras_tuner.Tuner):
         model: makes an experiment of a trial.
         settings: of the search.
         folder: of the search.
-        max_trials: to run before `stopped` returns; None for no limit.
+        max_trials: how many to run at most; None for no limit.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Trials(keras_tuner.Tuner):
         with contextlib.redirect_stdout(None):  # "Reloading Tuner from", at each renewal of the process
             super().__init__(oracle, None, directory=str(folder), project_name=PROJECT, overwrite=False)
 
-    def stopped(self) -> bool:
-        """Search; return whether it was stopped after so many trials, and there may be more."""
+    def run(self) -> bool:
+        """Run trials, all or at most so many; return whether there may be more."""
         try:
             self.search()
         except _Enough:
