@@ -31,7 +31,7 @@ def serving(models: str | pathlib.Path, *options: str) -> Iterator[Serving]:
             line = process.stdout.readline()
             if not line.startswith("serving "):
                 raise RuntimeError(f"tfvae serve did not begin to serve {models}: {line or 'it said nothing'}")
-            yield Serving(line.split("http://")[1].split()[0], line.split(", ")[-1].split()[-1], process)
+            yield Serving(line.split("http://")[1].split()[0], line.split(", ")[-1].split()[0], process)
         finally:
             process.terminate()
             status = process.wait(60)
