@@ -181,6 +181,24 @@ def test_without_data_or_folder_they_say_what_to_do(tmp_path):
         callbacks.Watch(patience=0)
 
 
+class InARun(keras.callbacks.Callback):
+    """Of one's own; is told of the run by the protocol alone."""
+
+    seen = None
+
+    def in_run(self, run, batch, validation=None):
+        InARun.seen = run, batch.shape[1:], validation is not None
+
+
+def test_a_callback_of_ones_own_is_told_of_its_run(tmp_path):
+    """Trains a run of one step."""
+    assert isinstance(callbacks.Watch(), callbacks.InRun) and not isinstance(callbacks.EpochLines(), callbacks.InRun)
+    own = "fit={epochs: 1, callbacks: [{tests.test_callbacks.InARun: }]}"
+    few = ["data.train=train[:20]", "data.validation=train[500:520]", "compile={run_eagerly: true, jit_compile: false}"]
+    training.train(SMOKE, tmp_path / "run", [*few, own])
+    assert InARun.seen == (tmp_path / "run", (28, 28, 1), True)
+
+
 LOOKING = ("data.train=train[:100]", "fit.epochs=3", "fit.callbacks=[{Watch: {every: 2}}, {Pictures: {every: 1}}]")
 
 

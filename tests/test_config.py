@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tests import models
 from tfvae import config
+from tfvae.config import constructors
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = sorted([*(ROOT / "configs").glob("*.yaml"), *(ROOT / "configs" / "reproduce").glob("*.yaml")])
@@ -164,3 +165,28 @@ def test_paths_of_data_outlive_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("mine.npz").touch()
     assert config.read(SMOKE, ["data.name=mine.npz"]).data.name == str(tmp_path / "mine.npz")
+
+
+def test_an_experiment_is_typed_all_the_way_down():
+    experiment = config.read(SMOKE, ["fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode: max}}]"])
+    assert experiment.data.evaluation.binarize == "static" and experiment.compile.steps_per_execution >= 1
+    assert [part.name for part in experiment.fit.callbacks] == ["EarlyStopping"]
+    assert experiment.with_epochs(7).fit.epochs == 7 and experiment.with_epochs(7).fit.callbacks
+    assert config.from_keys(experiment.as_keys()) == experiment
+
+
+def test_a_part_is_found_and_checked_when_it_is_read_and_made_later(monkeypatch):
+    experiment = config.read(SMOKE, ["posterior={PlanarFlow: {layers: 2, base: {FullNormal: }}}"])
+    monkeypatch.setattr(constructors, "check_value", lambda *_: pytest.fail("an argument is checked again"))
+    part = experiment.posterior
+    assert (part.name, part.arguments["layers"], part.arguments["base"].name) == ("PlanarFlow", 2, "FullNormal")
+    assert type(part.make(3).base).__name__ == "FullNormal"
+
+
+def test_of_a_run_folder_no_arguments_and_callbacks_are_looked_at(tmp_path):
+    keys = config.read(SMOKE).as_keys() | {"posterior": {"DiagonalNormal": {"no": "such"}}}
+    config.write(keys | {"fit": {"callbacks": [{"no.such": None}]}}, tmp_path / "config.yaml")
+    experiment = config.of_run(tmp_path)
+    assert experiment.posterior.name == "DiagonalNormal" and experiment.fit.callbacks == ()
+    with pytest.raises(config.ConfigError, match=r"posterior.DiagonalNormal.no: no such key"):
+        experiment.posterior.make(3)

@@ -10,6 +10,7 @@ from tfvae.programs import program
 __all__ = [
     "distribute",
     "gather",
+    "has_several_workers",
     "is_chief",
     "over_replicas",
     "place_in_batch",
@@ -18,8 +19,9 @@ __all__ = [
     "summed",
     "take_sums",
     "total",
-    "worker_count",
 ]
+
+WORKERS = ("chief", "worker")  # jobs of a cluster that train
 
 
 def several(strategy):
@@ -27,24 +29,23 @@ def several(strategy):
     return strategy.num_replicas_in_sync > 1 or strategy.extended._in_multi_worker_mode()
 
 
-def worker_count(strategy: tf.distribute.Strategy) -> int:
-    """Return how many processes of a cluster train together under a strategy: 1 where there is no cluster."""
-    return max(1, sum(len(_jobs(strategy).get(job, ())) for job in ("chief", "worker")))
+def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Say whether a strategy is of several processes."""
+    resolver = strategy.cluster_resolver
+    if resolver is None:
+        return False
+    cluster = resolver.cluster_spec()
+    return sum(cluster.num_tasks(job) for job in WORKERS if job in cluster.jobs) > 1
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether this process is the one of those that train together that writes: the chief, or else worker 0."""
-    jobs, resolver = _jobs(strategy), strategy.cluster_resolver
-    if not jobs:
+    """Say whether this process is the one that writes: the chief of several, else the first worker, or the only one."""
+    if not has_several_workers(strategy):
         return True
-    first = "chief" if "chief" in jobs else "worker"
-    return resolver.task_type == first and not resolver.task_id
-
-
-def _jobs(strategy: tf.distribute.Strategy) -> dict[str, list[str]]:
-    """Return the addresses of a cluster by their jobs; none where there is no cluster."""
     resolver = strategy.cluster_resolver
-    return resolver.cluster_spec().as_dict() if resolver is not None else {}
+    if "chief" in resolver.cluster_spec().jobs:
+        return resolver.task_type == "chief"
+    return resolver.task_id == 0
 
 
 def distribute(strategy, batches):

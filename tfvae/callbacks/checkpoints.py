@@ -197,7 +197,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _told_to_end(self) -> bool:
         """Return whether this process was told to end; of several workers, whether any of them was."""
         strategy = self.model.distribute_strategy
-        if replicas.worker_count(strategy) == 1:
+        if not replicas.has_several_workers(strategy):
             return self.terminate
         told = strategy.experimental_distribute_values_from_function(lambda _: tf.constant(int(self.terminate)))
         return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, told, axis=None))
