@@ -27,8 +27,8 @@ EPOCHS, BATCH = 4, 100
 __all__ = ["main"]
 
 
-def main():
-    """Prints a table of medians over the runs."""
+def main() -> None:
+    """Print a table of medians over the runs."""
     parser = argparse.ArgumentParser("python -m benchmarks.weak_scaling", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
@@ -39,7 +39,8 @@ def main():
         print(f"| {name} | {found[0][0]['parameters']:,} | {one:.3f} | {two:.3f} | {one / two:.2f} |", flush=True)
 
 
-def _measure(name, count):
+def _measure(name: str, count: int) -> dict[str, float]:
+    """Return what a worker of so many printed: seconds of an epoch, and the number of parameters."""
     addresses = [f"127.0.0.1:{port}" for port in local_cluster.free_ports(count)]
     cores, started = sorted(os.sched_getaffinity(0)), []
     for index in range(count):
@@ -51,8 +52,8 @@ def _measure(name, count):
     return json.loads(printed[0].splitlines()[-1])
 
 
-def _work(name, core):
-    """Trains as one worker of a cluster, on one core; prints seconds of the median epoch after the first."""
+def _work(name: str, core: str) -> None:
+    """Train as one worker of a cluster, on one core; print seconds of the median epoch after the first."""
     os.sched_setaffinity(0, [int(core)])
     import keras
     import tensorflow as tf
