@@ -1,5 +1,6 @@
 """Which measures a run has, and what they are taken of."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -151,7 +152,7 @@ def _samples(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
     count = min(len(train), len(real))
     if count <= NEIGHBOURS:
         raise NotApplicable(f"{NEIGHBOURS} neighbours are looked for, and there are {count} examples")
-    features = evaluation.pixel_features(train, min(COMPONENTS, count, np.prod(real.shape[1:])))
+    features = evaluation.pixel_features(train, min(COMPONENTS, count, math.prod(real.shape[1:])))
     drawn = evaluation.draws(vae, count, None if conditions is None else conditions[:count])
     if not np.isfinite(drawn).all():
         raise NotApplicable("some draws are not finite")
