@@ -14,7 +14,7 @@ import tfvae
 from tests import members
 from tests.models import GRAPH, dataset, small_images, small_vae, weights
 from tfvae import evaluation, likelihoods, networks, posteriors, preprocessing, priors
-from tfvae.training import measures, tables
+from tfvae.training.report import measures, tables
 
 IMAGES = small_images(10)
 REFUSED = {

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tests import models, processes
 from tfvae import callbacks, cli, data, evaluation, progress, tensorflow_output, training, tuning
 from tfvae.cli import terminal
-from tfvae.training import tables
+from tfvae.training.report import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
@@ -108,7 +108,9 @@ def test_training_says_epochs_and_steps():
     heard = Heard()
     x = models.small_images(20)
     with progress.heard(heard):
-        models.small_vae().fit(x, batch_size=5, epochs=2, validation_data=x, verbose=0, callbacks=[callbacks.Telling()])
+        models.small_vae().fit(
+            x, batch_size=5, epochs=2, validation_data=x, verbose=0, callbacks=[callbacks.EpochLines()]
+        )
     assert heard.of("doing") == ["epoch 1 of 2", "epoch 2 of 2"]
     assert {"step 4 of 4", "validation"} <= set(heard.of("at"))
     assert all(re.match(r"epoch \d of 2:  .*val_elbo -[\d.]+  .*\d s$", line) for line in heard.of("line"))

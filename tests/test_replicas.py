@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests import processes
 from tests.models import GRAPH, small_images, small_vae
 from tests.worker import fitted
-from tfvae import local_processes, replicas
+from tfvae import local_cluster, replicas
 
 pytestmark = pytest.mark.xdist_group("replicas")  # what one device gives is found once
 TOLERANCE = {"SGD": 1e-6, "Adam": 1e-4}
@@ -54,7 +54,7 @@ def test_devices_give_the_numbers_of_one(replicas_of, count, kind):
 
 def on_workers(count, devices, settings, folder):
     """What the chief of `count` workers found."""
-    addresses = [f"127.0.0.1:{port}" for port in local_processes.free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in local_cluster.free_ports(count)]
     arguments = [str(devices), json.dumps(settings | {"out": str(folder / "found.npz")})]
     started = []
     for index in range(count):

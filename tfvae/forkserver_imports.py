@@ -1,4 +1,4 @@
-"""What the process that forks a search's processes imports: see `local_processes.renewed`. Importing it does all."""
+"""Imports what the processes of a search need, in the one that forks them (`fresh_process`); importing this does it."""
 
 from tfvae import tensorflow_output
 

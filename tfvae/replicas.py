@@ -10,6 +10,8 @@ from tfvae.programs import program
 __all__ = [
     "distribute",
     "gather",
+    "has_several_workers",
+    "is_chief",
     "over_replicas",
     "place_in_batch",
     "placed",
@@ -19,10 +21,31 @@ __all__ = [
     "total",
 ]
 
+WORKERS = ("chief", "worker")  # jobs of a cluster that train
+
 
 def several(strategy):
     """Whether steps run on replicas, by `strategy.run`: there are several, or several workers."""
     return strategy.num_replicas_in_sync > 1 or strategy.extended._in_multi_worker_mode()
+
+
+def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Say whether a strategy is of several processes."""
+    resolver = strategy.cluster_resolver
+    if resolver is None:
+        return False
+    cluster = resolver.cluster_spec()
+    return sum(cluster.num_tasks(job) for job in WORKERS if job in cluster.jobs) > 1
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Say whether this process is the one that writes: the chief of several, else the first worker, or the only one."""
+    if not has_several_workers(strategy):
+        return True
+    resolver = strategy.cluster_resolver
+    if "chief" in resolver.cluster_spec().jobs:
+        return resolver.task_type == "chief"
+    return resolver.task_id == 0
 
 
 def distribute(strategy, batches):

@@ -130,7 +130,7 @@ def train(options):
     """Train the experiment of a yaml in a new run folder, or go on with a run."""
     if options.workers:
         more = [*(["--resume"] if options.resume else []), *_passed_on(options), "--set", "strategy=multi_worker"]
-        return _on_workers(["train", options.config, options.run, *more], "of_cluster", options.workers)
+        return _on_workers(["train", options.config, options.run, *more], "cluster_environments", options.workers)
     from tfvae import training
 
     training.train(options.config, options.run, options.set, options.resume, verbose=0)  # lines of its own
@@ -145,10 +145,10 @@ def _passed_on(options):
 
 
 def _on_workers(arguments, environments, count):
-    from tfvae import local_processes
+    from tfvae import local_cluster
 
-    with getattr(local_processes, environments)(count) as those:
-        status = local_processes.launch(arguments, those)
+    with getattr(local_cluster, environments)(count) as those:
+        status = local_cluster.launch(arguments, those)
     if status:
         raise SystemExit(status)
 
@@ -156,10 +156,12 @@ def _on_workers(arguments, environments, count):
 def tune(options):
     """Search the best values of an experiment's keys, or go on with a search; the best run is kept in RUN/best."""
     if options.workers:
-        return _on_workers(["tune", options.config, options.run, *_passed_on(options)], "of_search", options.workers)
-    from tfvae import local_processes
+        return _on_workers(
+            ["tune", options.config, options.run, *_passed_on(options)], "search_environments", options.workers
+        )
+    from tfvae import fresh_process
 
-    local_processes.renewed(_trials, options.config, options.run, options.set, options.quiet)
+    fresh_process.call_in_fresh_processes(_trials, options.config, options.run, options.set, options.quiet)
 
 
 def _trials(path, folder, overrides, quiet):
@@ -168,7 +170,7 @@ def _trials(path, folder, overrides, quiet):
     from rich.table import Table
 
     from tfvae import tuning
-    from tfvae.tuning import report
+    from tfvae.tuning import results
 
     with terminal.shown(quiet):
         rows = tuning.search(path, folder, overrides, TRIALS_OF_A_PROCESS)
@@ -179,7 +181,7 @@ def _trials(path, folder, overrides, quiet):
         table.add_column(name, justify=justify)
     completed = [row for row in rows if row["score"] is not None]
     for row in sorted(completed, key=lambda row: row["score"], reverse=True)[:10]:
-        table.add_row(row["trial"], f"{row['score']:.2f}", str(row["epochs"]), report.described(row))
+        table.add_row(row["trial"], f"{row['score']:.2f}", str(row["epochs"]), results.describe(row))
     Console().print(table)
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:
@@ -203,7 +205,7 @@ def _print_evaluation(run, result):
     from rich.console import Console
     from rich.table import Table
 
-    from tfvae.training import tables
+    from tfvae.training.report import tables
 
     progress.done()
     table = Table(title=f"{run}, split {result['split']}, {result['examples']} examples")

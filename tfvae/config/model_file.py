@@ -1,8 +1,10 @@
 """Stored models: `.keras` files, read in Keras' safe mode, with one line for what is wrong with one."""
 
 import json
+import os
 import pathlib
 import zipfile
+from typing import Any
 
 import keras
 
@@ -14,8 +16,8 @@ MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 KERAS = ("builtins", "keras")
 
 
-def load_model(path):
-    """The VAE of a file that is whole, and whose classes are known.
+def load_model(path: str | os.PathLike) -> VAE:
+    """Load the VAE of a file that is whole, and whose classes are known.
 
     Raises:
         FileNotFoundError: when there is none; ValueError: when it is damaged, has unknown classes, or no VAE.
@@ -23,7 +25,7 @@ def load_model(path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such model: {path}")
-    unknown = sorted(_unknown(_config(path)))
+    unknown = sorted(_unknown_classes(_read_config(path)))
     if unknown:
         raise ValueError(
             f"{path} has {', '.join(unknown)}, which Keras does not know: import the module that registers it first "
@@ -38,8 +40,8 @@ def load_model(path):
     return found
 
 
-def _config(path):
-    """What its config.json holds; ValueError when the file is damaged."""
+def _read_config(path: pathlib.Path) -> Any:
+    """Return what the file's config.json holds; ValueError when the file is damaged."""
     how = "it is damaged: take it from a copy, or train again"
     try:
         with zipfile.ZipFile(path) as file:
@@ -55,9 +57,10 @@ def _config(path):
     return config
 
 
-def _unknown(config):
-    """The classes in a config, but Keras' own, that are not registered with it."""
-    found, left = set(), [config]
+def _unknown_classes(config: Any) -> set[str]:
+    """Return the classes in a config, but Keras' own, that are not registered with Keras."""
+    found: set[str] = set()
+    left = [config]
     while left:
         part = left.pop()
         if isinstance(part, (dict, list)):

@@ -1,33 +1,40 @@
 """What was measured, as rows of words for a table."""
 
+from collections.abc import Callable
+from typing import Any
+
 __all__ = ["evaluation", "notes"]
 
 DOCS = "docs/evaluation.md"  # what one needs to know of log p(x)
 
 
-def evaluation(result):
-    """What `training.evaluate` gives -> sections of rows (name, mean, standard error, what it is)."""
+Row = tuple[str, str, str, str]  # name, mean, standard error, what it is
+Numbers = dict[str, Any]
+
+
+def evaluation(result: Numbers) -> list[list[Row]]:
+    """Return the sections of the table of what `training.evaluate` gives."""
     measures = result.get("measures", {})
     sections = [_evidence(result)] + [rows(measures[name]) for name, rows in ROWS.items() if name in measures]
     return [section for section in sections if section]
 
 
-def notes(result):
-    """What `training.evaluate` gives -> lines that go below the table."""
+def notes(result: Numbers) -> list[str]:
+    """Return the lines that go below the table of what `training.evaluate` gives."""
     doubt = result["log_marginal"].get("doubt")
     lines = [f"note: {doubt} ({DOCS})"] if doubt else []
     return lines + [f"left out: {name} ({reason})" for name, reason in result.get("left_out", {}).items()]
 
 
-def _nats(name, numbers, note):
+def _nats(name: str, numbers: Numbers, note: str) -> Row:
     return name, f"{numbers['mean']:.2f}", f"{numbers['standard_error']:.2f}", note
 
 
-def _score(name, value, note, other=None):
+def _score(name: str, value: float, note: str, other: float | None = None) -> Row:
     return name, f"{value:.3f}", "", note if other is None else f"{note} ({other:.3f} of training examples)"
 
 
-def _evidence(result):
+def _evidence(result: Numbers) -> list[Row]:
     log_marginal = result["log_marginal"]
     effective = [f"{log_marginal[f'effective_samples_{name}']:.0f}" for name in ("median", "least")]
     units = f"{result['active_units']} of {result['latent_units']}"
@@ -44,7 +51,7 @@ def _evidence(result):
     ]
 
 
-def _reconstruction(found):
+def _reconstruction(found: Numbers) -> list[Row]:
     return [
         (
             "squared error",
@@ -55,7 +62,7 @@ def _reconstruction(found):
     ]
 
 
-def _information(found):
+def _information(found: Numbers) -> list[Row]:
     of = f"of {found['examples']} examples"
     return [
         _nats("mutual information", found["mutual_information"], f"nats, I(x; z) {of}, part of the KL"),
@@ -63,7 +70,7 @@ def _information(found):
     ]
 
 
-def _gap(found):
+def _gap(found: Numbers) -> list[Row]:
     return [
         _nats("gap", found["total"], f"nats, log p(x) - ELBO of {found['examples']} examples"),
         _nats("  approximation", found["approximation"], "nats, that no q(z|x) of its family closes"),
@@ -71,7 +78,7 @@ def _gap(found):
     ]
 
 
-def _probes(found):
+def _probes(found: Numbers) -> list[Row]:
     of = f"accuracy on the latents, after {found['trained_on']} training examples"
     return [
         _score("linear probe", found["linear_probe"], of),
@@ -79,7 +86,7 @@ def _probes(found):
     ]
 
 
-def _disentanglement(found):
+def _disentanglement(found: Numbers) -> list[Row]:
     notes = {
         "mig": "mutual information gap",
         "dci_disentanglement": "each latent for one factor",
@@ -91,7 +98,7 @@ def _disentanglement(found):
     return [_score(name.replace("_", " "), found[name], note) for name, note in notes.items()]
 
 
-def _samples(found):
+def _samples(found: Numbers) -> list[Row]:
     notes = {
         "precision": "draws among real examples",
         "recall": "real examples among draws",
@@ -101,7 +108,7 @@ def _samples(found):
     return [_score(name, found["draws"][name], note, found["training_examples"][name]) for name, note in notes.items()]
 
 
-ROWS = {
+ROWS: dict[str, Callable[[Numbers], list[Row]]] = {
     "reconstruction_error": _reconstruction,
     "information": _information,
     "gap": _gap,
