@@ -138,7 +138,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         strategy = self.model.distribute_strategy
-        self._chief = not strategy.extended._in_multi_worker_mode() or strategy.extended._is_chief
+        self._chief = replicas.is_chief(strategy)
         if not self._chief:  # takes part, for replicas answer together, but what it writes is not kept
             self._own = tempfile.TemporaryDirectory()
             self.folder = pathlib.Path(self._own.name)
@@ -225,7 +225,7 @@ class Checkpoints(keras.callbacks.Callback):
             return
         where = f"{self.monitor} is {value}" if variable is None else f"{variable} holds infinite numbers or none"
         in_training = variable is not None or not math.isfinite(loss)
-        if in_training and self.batches is not None and not replicas.several(self.model.distribute_strategy):
+        if in_training and self.batches is not None and not replicas.has_several(self.model.distribute_strategy):
             self._go_back()
             where = finite.first_step(self.model, self.batches) or where
         raise finite.NotFinite(f"epoch {epoch + 1} is not finite: {where}")
@@ -254,7 +254,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _told_to_end(self):
         """Whether this process was told to end; of several workers, whether any of them was."""
         strategy = self.model.distribute_strategy
-        if not strategy.extended._in_multi_worker_mode():
+        if not replicas.has_several_workers(strategy):
             return self.terminate
         told = strategy.experimental_distribute_values_from_function(lambda _: tf.constant(int(self.terminate)))
         return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, told, axis=None))

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import compatibility, progress, random, replicas
-from tfvae.data import untuned
+from tfvae.data import disable_tuning
 
 __all__ = ["Estimate", "compiled", "over_batches"]
 
@@ -36,19 +36,19 @@ class Estimate(NamedTuple):
         return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
 
 
-def over_batches(vae, function, data, seed, verbose, setting=None, check=compatibility.batch):
+def over_batches(vae, function, data, seed, verbose, setting=None, check=compatibility.check_batch):
     """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
 
     By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data. A batch that
     does not fit is a ValueError of `check`.
     """
     run = functools.partial(function, vae, setting) if vae.run_eagerly else compiled(vae, function, setting)
-    if replicas.several(vae.distribute_strategy):
+    if replicas.has_several(vae.distribute_strategy):
         run = replicas.over_replicas(vae.distribute_strategy, run)
     else:
         run = functools.partial(_alone, run)
     if not isinstance(data, tf.data.Dataset):
-        data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
+        data = disable_tuning(tf.data.Dataset.from_tensor_slices(data).batch(100))
     count = int(data.cardinality())
     bar = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     of = f" of {count}" if count > 0 else ""
