@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import keras
 
-__all__ = ["noise_states", "walk_layers"]
+__all__ = ["build_layer", "noise_states", "walk_layers"]
 
 
 def walk_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
@@ -23,6 +23,12 @@ def walk_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
             waiting.extend(found.values())
         elif isinstance(found, (list, tuple, set)):
             waiting.extend(found)
+
+
+def build_layer(layer: keras.layers.Layer, input_shape: tuple[int | None, ...]) -> None:
+    """Build a layer for inputs of a shape, batch included, unless it is built."""
+    if not layer.built:
+        layer.build(input_shape)
 
 
 def noise_states(layer: keras.layers.Layer) -> list[keras.Variable]:

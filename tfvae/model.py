@@ -10,6 +10,7 @@ from tfvae import compatibility, random
 from tfvae.adaptation import measure_data
 from tfvae.compatibility import Loaded
 from tfvae.distributions import Conditional, Prior, over_rows
+from tfvae.layers import build_layer
 from tfvae.objectives import ELBO, Given, Objective, Terms
 from tfvae.preprocessing import PreprocessorView, view_layer
 from tfvae.trainer import Trainer, gains_from_xla
@@ -76,20 +77,15 @@ class VAE(Trainer):
         self.seed, self.condition_size = seed, condition_size
         self._draws = 0
         compatibility.check_parts(self)
-        self._build_parts()
+        # now: what Keras builds while it traces a call may keep tensors of the trace
+        build_layer(self.preprocessor, (None, *likelihood.event_shape))
+        build_layer(posterior, encoder.output_shape)
+        build_layer(likelihood, decoder.output_shape)
         self.preprocessor_view = view_layer(self.preprocessor)
         prior.keep_within(*compatibility.bounds_of_x(self))
         example = tf.zeros((1, *likelihood.event_shape), self.data_dtype)
         self((example, tf.zeros((1, condition_size))) if condition_size else example)  # saving needs it built
         self.jit_compile = gains_from_xla(self)  # until `compile` says
-
-    def _build_parts(self) -> None:
-        """Build parts now: what Keras builds while it traces a call may keep tensors of the trace."""
-        if not self.preprocessor.built:
-            self.preprocessor.build((None, *self.likelihood.event_shape))
-        for layer, network in ((self.posterior, self.encoder), (self.likelihood, self.decoder)):
-            if not layer.built:
-                layer.build(network.output_shape)
 
     # data
 
@@ -198,7 +194,10 @@ class VAE(Trainer):
             condition = self.as_condition(compatibility.check_conditions(self, condition))
             condition = tf.broadcast_to(condition, [n, self.condition_size])
         prior = self.prior.distribution(condition, self.infer)
-        z = prior.sample([] if prior.batch_shape.rank else n, seed=self.draw_seed(seed))  # [n, latent size]
+        if seed is None:
+            self._draws += 1
+            seed = random.seed(self.seed, random.Stream.SAMPLING, self._draws)
+        z = prior.sample([] if prior.batch_shape.rank else n, seed=seed)  # [n, latent size]
         return self.decode(z, condition).mean()
 
     def interpolate(self, first: Loaded, second: Loaded, steps: int = 8) -> tf.Tensor:
@@ -212,18 +211,11 @@ class VAE(Trainer):
         """
         weight = tf.linspace(0.0, 1.0, steps)[:, None]  # [steps, 1]
         start, end = (self.posterior.center(self.encode(data))[:, None] for data in (first, second))  # [B, 1, n]
+        c_start, c_end = (self.split(data)[1] for data in (first, second))  # [B, k], or None
         condition = None
-        if self.condition_size:
-            start_condition, end_condition = (self.split(data)[1][:, None] for data in (first, second))
-            condition = (1 - weight) * start_condition + weight * end_condition  # [B, steps, k]
+        if c_start is not None and c_end is not None:
+            condition = (1 - weight) * c_start[:, None] + weight * c_end[:, None]  # [B, steps, k]
         return self.decode(self.prior.between(start, end, weight), condition).mean()
-
-    def draw_seed(self, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Give the seed given, or else the next of the model's own."""
-        if seed is not None:
-            return seed
-        self._draws += 1
-        return random.seed(self.seed, random.Stream.SAMPLING, self._draws)
 
     # before training
 
@@ -236,8 +228,7 @@ class VAE(Trainer):
             data: `tf.data` of batches as loaded, `[B, ...]` each; or an array `[N, ...]`, of a conditional VAE a pair.
 
         Raises:
-            ValueError: when the data does not fit, or the preprocessor is made of layers one of which has to be adapted
-                by itself.
+            ValueError: when the data does not fit, or a layer within the preprocessor has to be adapted by itself.
         """
         data = compatibility.batch_data(data)
         compatibility.check_data(self, data)

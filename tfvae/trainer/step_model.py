@@ -10,6 +10,8 @@ from tfvae import compatibility, random, replicas
 from tfvae.layers import noise_states
 from tfvae.objectives import Objective, Terms
 from tfvae.trainer import xla
+from tfvae.trainer.replicated_steps import ReplicatedSteps
+from tfvae.trainer.step_groups import GroupedSteps, join_batches
 
 __all__ = ["StepModel"]
 
@@ -30,6 +32,10 @@ class StepModel(keras.Model):
     directions = {"loss": "min", "elbo": "max", "reconstruction": "max", "kl": "min"}
     objective: Objective
     seed: int
+    train_function: GroupedSteps | ReplicatedSteps | None
+    test_function: GroupedSteps | ReplicatedSteps | None
+    predict_function: Callable[[list[Any]], Any] | None
+    steps_per_execution: int
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -114,3 +120,37 @@ class StepModel(keras.Model):
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
         return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    def forget_programs(self) -> None:
+        """Forget what was compiled, as it holds what has changed."""
+        self.programs.clear()
+        self.train_function = self.test_function = self.predict_function = None
+
+    # what Keras calls
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Make what `fit` runs: steps in groups, or on replicas."""
+        if force or self._is_stale(self.train_function):
+            self.train_function = self._make_steps(self.train_step)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Make what `evaluate` runs, as for `fit`."""
+        if force or self._is_stale(self.test_function):
+            self.test_function = self._make_steps(self.test_step)
+
+    def make_predict_function(self, force: bool = False) -> None:
+        """Make what `predict` runs: batches joined to one, or, where steps cannot be grouped, Keras' own."""
+        if self.run_eagerly or replicas.has_several(self.distribute_strategy):
+            super().make_predict_function(force)
+        elif force or self.predict_function is None:
+            self.predict_function = join_batches(self.predict_step, self.jit_compile)
+
+    def _make_steps(self, step: Callable[[Any], Any]) -> GroupedSteps | ReplicatedSteps:
+        return (ReplicatedSteps if replicas.has_several(self.distribute_strategy) else GroupedSteps)(self, step)
+
+    def _is_stale(self, function: GroupedSteps | ReplicatedSteps | None) -> bool:
+        """Say whether a function of steps was not made yet, or for groups of another size."""
+        return function is None or function.size != int(self.steps_per_execution)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Do nothing: a VAE is built from the start, and Keras' own fails on distributed batches."""

@@ -3,20 +3,18 @@
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfvae import compatibility, replicas
+from tfvae import compatibility
 from tfvae.trainer import xla
 from tfvae.trainer.callbacks import add_progress_bar, list_callbacks, set_modes
 from tfvae.trainer.feed import feed_batches, feed_groups
 from tfvae.trainer.fit_arguments import FitData, check_arguments, check_counts, hold_out
 from tfvae.trainer.group_size import choose_group_size
-from tfvae.trainer.replicated_steps import ReplicatedSteps
-from tfvae.trainer.step_groups import GroupedSteps, join_batches
 from tfvae.trainer.step_model import StepModel
 
 __all__ = ["Trainer"]
@@ -26,8 +24,6 @@ BATCH_SIZE = 32  # of arrays, unless given: Keras' own
 
 class Trainer(StepModel):
     """Abstract model whose steps run in groups, on arrays, `tf.data` and whatever else Keras takes."""
-
-    # what users call
 
     def compile(
         self,
@@ -116,12 +112,8 @@ class Trainer(StepModel):
         compatibility.check_adapted(self)
         if validation_split and validation is None:
             data, validation = hold_out(data, validation_split)
-        first = compatibility.check_data(self, *data)
-        if validation is not None:
-            compatibility.check_data(self, *validation)
-        rows = batch_size or BATCH_SIZE
-        limits = steps_per_epoch, validation_steps
-        size = choose_group_size(self, first, rows if data.is_arrays else None, callbacks, limits)
+        rows, limits = batch_size or BATCH_SIZE, (steps_per_epoch, validation_steps)
+        size = self._check_and_size(data, validation, rows, callbacks, limits)
         if validation is not None:
             validation_data = feed_groups(self, validation, validation_batch_size or rows, size)
         with self._steps_in_groups(size, limits):
@@ -158,8 +150,7 @@ class Trainer(StepModel):
         check_counts(batch_size=batch_size, steps=steps)
         data, rows = FitData(x, y, sample_weight), batch_size or BATCH_SIZE
         check_arguments(data)
-        first = compatibility.check_data(self, *data)
-        size = choose_group_size(self, first, rows if data.is_arrays else None, callbacks, [steps])
+        size = self._check_and_size(data, None, rows, callbacks, [steps])
         with self._steps_in_groups(size, [steps]):
             return super().evaluate(
                 feed_groups(self, data, rows, size),
@@ -181,8 +172,7 @@ class Trainer(StepModel):
         check_counts(batch_size=batch_size, steps=steps)
         data, rows = FitData(x), batch_size or BATCH_SIZE
         check_arguments(data)
-        first = compatibility.check_data(self, x)
-        size = choose_group_size(self, first, rows if data.is_arrays else None, callbacks, [steps])
+        size = self._check_and_size(data, None, rows, callbacks, [steps])
         with self._steps_in_groups(size, [steps]):
             return super().predict(
                 feed_batches(self, x), batch_size, verbose, steps, add_progress_bar(callbacks, verbose)
@@ -205,40 +195,6 @@ class Trainer(StepModel):
         self._build_optimizer()
         super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
 
-    # what Keras calls
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Make what `fit` runs: steps in groups, or on replicas."""
-        if force or self._is_stale(self.train_function):
-            self.train_function = self._make_steps(self.train_step)
-
-    def make_test_function(self, force: bool = False) -> None:
-        """Make what `evaluate` runs, as for `fit`."""
-        if force or self._is_stale(self.test_function):
-            self.test_function = self._make_steps(self.test_step)
-
-    def make_predict_function(self, force: bool = False) -> None:
-        """Make what `predict` runs: batches joined to one, or, where steps cannot be grouped, Keras' own."""
-        if self.run_eagerly or replicas.has_several(self.distribute_strategy):
-            super().make_predict_function(force)
-        elif force or self.predict_function is None:
-            self.predict_function = join_batches(self.predict_step, self.jit_compile)
-
-    def _make_steps(self, step: Callable[[Any], Any]) -> GroupedSteps | ReplicatedSteps:
-        return (ReplicatedSteps if replicas.has_several(self.distribute_strategy) else GroupedSteps)(self, step)
-
-    def _is_stale(self, function: GroupedSteps | ReplicatedSteps | None) -> bool:
-        """Say whether a function of steps was not made yet, or for groups of another size."""
-        return function is None or function.size != int(self.steps_per_execution)
-
-    def forget_programs(self) -> None:
-        """Forget what was compiled, as it holds what has changed."""
-        self.programs.clear()
-        self.train_function = self.test_function = self.predict_function = None
-
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Do nothing: a VAE is built from the start, and Keras' own fails on distributed batches."""
-
     def _require_compiled(self) -> None:
         if not self.compiled:
             raise ValueError("You must call `compile()` before using the model.")
@@ -248,8 +204,17 @@ class Trainer(StepModel):
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
 
+    def _check_and_size(
+        self, data: FitData, validation: FitData | None, batch_size: int, callbacks: Any, limits: Sequence[int | None]
+    ) -> int:
+        """Check that data fits, and choose how many steps on it run as one program."""
+        first = compatibility.check_data(self, *data)
+        if validation is not None:
+            compatibility.check_data(self, *validation)
+        return choose_group_size(self, first, batch_size if data.is_arrays else None, callbacks, limits)
+
     @contextlib.contextmanager
-    def _steps_in_groups(self, size: int, limits: Any) -> Iterator[None]:
+    def _steps_in_groups(self, size: int, limits: Sequence[int | None]) -> Iterator[None]:
         """Within, a call of Keras' loops takes groups of `size` steps, and its errors about data are ValueErrors."""
         asked = self.steps_per_execution
         self.steps_per_execution = size
