@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
-from tfvae.distributions import as_shape, bent
+from tfvae.distributions import as_shape, soft_clip
 
 __all__ = ["MADE", "Coupling", "Planar", "reverse"]
 
@@ -78,7 +78,7 @@ class MADE(keras.layers.Layer):
 class Coupling(keras.layers.Layer):
     """The network of an affine coupling: the masked half of z `[..., m]` -> shift and log scale `[..., n - m]`.
 
-    The log scale is bent to stay within -3 and 3. Dinh, Sohl-Dickstein and Bengio 2016, arXiv:1605.08803.
+    The log scale is softly clipped to stay within -3 and 3. Dinh, Sohl-Dickstein and Bengio 2016, arXiv:1605.08803.
 
     Args:
         output_size: n - m.
@@ -102,7 +102,7 @@ class Coupling(keras.layers.Layer):
         for layer in (*self.hidden, self.last):
             z = layer(z)
         shift, log_scale = tf.split(z, 2, axis=-1)
-        return shift, bent(log_scale, 3.0)
+        return shift, soft_clip(log_scale, 3.0)
 
     def get_config(self):
         own = {"output_size": self.output_size, "units": list(self.units), "activation": self.activation}
@@ -168,7 +168,7 @@ def gated(made, context=None):
 
     def shift_and_log_scale(z):
         mean, raw_gate = made(z, context)
-        raw_gate = bent(raw_gate + 2.0, 7.0)  # starts near the identity
+        raw_gate = soft_clip(raw_gate + 2.0, 7.0)  # starts near the identity
         return -mean * tf.exp(-raw_gate), tf.math.softplus(-raw_gate)
 
     return shift_and_log_scale

@@ -34,6 +34,14 @@ class StandardNormal(distributions.Prior):
         event_shape: the latent size n.
     """
 
+    @property
+    def paths(self):
+        """The line, and the arc, on which the length of z stays near that of draws; a line's middle is shorter.
+
+        White 2016, "Sampling generative networks", arXiv:1609.04468.
+        """
+        return {"line": distributions.line, "arc": distributions.arc}
+
     def distribution(self, condition=None, infer=None):
         return standard_normal(self.event_shape)
 
@@ -62,7 +70,7 @@ class MixtureOfNormals(distributions.Prior):
 
     def distribution(self, condition=None, infer=None):
         normals = distributions.MultivariateNormalDiag(self.loc.value, distributions.bounded_exp(self.raw_scale.value))
-        return normals.mixed(distributions.Categorical(logits=self.logits.value))
+        return distributions.MixtureOfNormals(distributions.Categorical(logits=self.logits.value), normals)
 
     def get_config(self):
         return super().get_config() | {"components": self.components}
@@ -121,13 +129,11 @@ class VampPrior(distributions.Prior):
             x = tf.minimum(x, high)
         conditions = None if self.conditions is None else self.conditions.value
         components, weights = infer(x, conditions), distributions.Categorical(logits=self.logits.value)
-        if hasattr(components, "mixed"):
-            return components.mixed(weights)
 
         def chosen(indices):
             return infer(*(None if part is None else tf.gather(part, indices) for part in (x, conditions)))
 
-        return distributions.Mixture(weights, components, chosen)
+        return distributions.mix(weights, components, chosen)
 
     def keep_within(self, low, high):
         self.bounds = low, high = [
@@ -164,6 +170,8 @@ class SphericalUniform(distributions.Prior):
         ValueError: when n is 1.
     """
 
+    flat = False
+
     def __init__(self, event_shape, **kwargs):
         super().__init__(event_shape, **kwargs)
         if self.event_shape == (1,):
@@ -172,8 +180,17 @@ class SphericalUniform(distributions.Prior):
     def distribution(self, condition=None, infer=None):
         return distributions.SphericalUniform(self.event_shape[0])
 
-    def between(self, start, end, weight):
-        """A point of the great circle through both, on the shorter arc."""
+    @property
+    def paths(self):
+        """The shorter arc of the great circle through both."""
+        return {"arc": self._arc}
+
+    def nearest(self, z):
+        """The point of the sphere in the direction of z `[..., n]`."""
+        return z / tf.maximum(tf.norm(z, axis=-1, keepdims=True), 1e-6)
+
+    @staticmethod
+    def _arc(start, end, weight):
         angle = tf.acos(tf.clip_by_value(tf.reduce_sum(start * end, axis=-1, keepdims=True), -1 + 1e-6, 1 - 1e-6))
         return (tf.sin((1 - weight) * angle) * start + tf.sin(weight * angle) * end) / tf.sin(angle)
 
@@ -221,7 +238,7 @@ class AutoregressiveFlow(_FlowPrior):
 
         def shift_and_log_scale(z):
             shift, log_scale = network(z)
-            return shift, distributions.bent(log_scale, 3.0)
+            return shift, distributions.soft_clip(log_scale, 3.0)
 
         return tfb.MaskedAutoregressiveFlow(shift_and_log_scale)
 

@@ -12,8 +12,20 @@ from tfvae.distributions.families import (
     Point,
     PowerSpherical,
     SphericalUniform,
+    mix,
 )
-from tfvae.distributions.protocols import Conditional, Prior, as_shape, as_sizes, bent, bounded_exp, over_rows, unbent
+from tfvae.distributions.paths import arc, line
+from tfvae.distributions.protocols import (
+    Conditional,
+    Prior,
+    as_shape,
+    as_sizes,
+    bounded_exp,
+    inverse_soft_clip,
+    over_rows,
+    soft_clip,
+    units_of,
+)
 from tfvae.distributions.scalars import (
     Bernoulli,
     Categorical,
@@ -43,12 +55,16 @@ __all__ = [
     "PowerSpherical",
     "Prior",
     "SphericalUniform",
+    "arc",
     "as_shape",
     "as_sizes",
-    "bent",
     "bounded_exp",
+    "inverse_soft_clip",
+    "line",
+    "mix",
     "open_uniform",
     "over_rows",
     "rows_alike",
-    "unbent",
+    "soft_clip",
+    "units_of",
 ]

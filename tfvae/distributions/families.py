@@ -19,6 +19,7 @@ __all__ = [
     "Point",
     "PowerSpherical",
     "SphericalUniform",
+    "mix",
 ]
 
 MOMENT_DRAWS = 100  # for means and standard deviations that have no closed form
@@ -37,10 +38,6 @@ class MultivariateNormalDiag(_FromNoise, tfp.distributions.MultivariateNormalDia
     def units(self):
         """Its components one by one: `tfd.Normal`, batch `[..., n]`, event `[]`."""
         return tfp.distributions.Normal(self.mean(), self.stddev())
-
-    def mixed(self, weights):
-        """The mixture of its batch `[K]` with these weights, a distribution over K classes."""
-        return MixtureOfNormals(weights, self)
 
 
 class Mixture(Drawn, tfp.distributions.MixtureSameFamily):
@@ -114,6 +111,19 @@ class MixtureOfNormals(Mixture):
         log_weight = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())
         of_each = tf.cast(-0.5 * squares - constant, tf.float32) + log_weight
         return tf.reshape(tf.reduce_logsumexp(of_each, axis=-1), tf.shape(z)[:-1])
+
+
+def mix(weights, components, chosen):
+    """Give the mixture of the batch `[K]` of `components`, in closed form where they are independent normals.
+
+    Args:
+        weights: distribution over K classes.
+        components: batch `[K]`, event `[n]`.
+        chosen: function, as for `Mixture`.
+    """
+    if isinstance(components, MultivariateNormalDiag):
+        return MixtureOfNormals(weights, components)
+    return Mixture(weights, components, chosen)
 
 
 class MultivariateNormalTriL(_FromNoise, tfp.distributions.MultivariateNormalTriL):

@@ -9,7 +9,19 @@ import math
 import keras
 import tensorflow as tf
 
-__all__ = ["Conditional", "Prior", "as_shape", "as_sizes", "bent", "bounded_exp", "over_rows", "unbent"]
+from tfvae.distributions.paths import line
+
+__all__ = [
+    "Conditional",
+    "Prior",
+    "as_shape",
+    "as_sizes",
+    "bounded_exp",
+    "inverse_soft_clip",
+    "over_rows",
+    "soft_clip",
+    "units_of",
+]
 
 
 def as_shape(shape):
@@ -25,19 +37,28 @@ def as_sizes(sizes):
     return as_shape(sizes) if isinstance(sizes, int) or len(sizes) else ()
 
 
-def bent(raw, bound):
-    """raw, bent so that it stays within -bound and bound; about the identity near 0. `unbent` undoes it."""
+def soft_clip(raw, bound):
+    """Clip softly to stay within -bound and bound: about the identity near 0; `inverse_soft_clip` undoes it."""
     return bound * tf.tanh(raw / bound)
 
 
-def unbent(value, bound):
-    """The raw number that `bent` makes `value`, within -bound and bound."""
+def inverse_soft_clip(value, bound):
+    """Give the raw number of which `soft_clip` makes `value`, within -bound and bound."""
     return bound * tf.atanh(value / bound)
 
 
 def bounded_exp(raw, bound=7.0):
-    """exp, bent so that it stays within exp(-bound) and exp(bound): a scale that cannot overflow, nor reach zero."""
-    return tf.exp(bent(raw, bound))
+    """Exponentiate, softly clipped to stay within exp(-bound) and exp(bound): neither infinity nor zero is reached."""
+    return tf.exp(soft_clip(raw, bound))
+
+
+def units_of(distribution):
+    """Give a distribution over latents `[n]` as n independent ones, batch `[..., n]`, event `[]`; None where it is not.
+
+    Distributions that have independent units say so by a method `units`.
+    """
+    units = getattr(distribution, "units", None)
+    return None if units is None else units()
 
 
 def over_rows(network, z, condition=None, **kwargs):
@@ -61,7 +82,9 @@ class Conditional(keras.layers.Layer):
     many tensors `[..., *event_shape]`, in `distribution`. Where that is not the shape of its parameters, it says which
     they have, in `shapes`. A likelihood also says which values it models (`support`, `domain` in words, and `bounds`),
     whether these are counted, so that it gives them probabilities and no densities (`discrete`), and which raw
-    parameters put its mean where (`raw`), for `start`. A posterior says which point stands for an example (`center`).
+    parameters put its mean where (`raw`), for `start`. A posterior says which point stands for an example (`center`),
+    whether it has a density (`has_density`) on all of R^n (`flat`), and whether the distribution of a single example
+    can be optimised (`refinable`).
 
     Args:
         event_shape: shape of what is modelled, an integer or a tuple.
@@ -71,6 +94,9 @@ class Conditional(keras.layers.Layer):
     """
 
     parameters = 1
+    has_density = True  # whether log q(z|x) is finite where samples are
+    flat = True  # whether events may lie anywhere in R^n; on a sphere they may not
+    refinable = False  # whether each example's own distribution can be optimised: `unconstrained` and its inverse
     domain = "finite numbers"
     bounds = (None, None)  # lowest and highest value of x, None where there is none
     discrete = False
@@ -91,6 +117,14 @@ class Conditional(keras.layers.Layer):
     def center(self, distribution):
         """The point `[..., *event_shape]` that stands for a distribution of this layer: its mean."""
         return distribution.mean()
+
+    def unconstrained(self, distribution):
+        """Give a distribution of a `refinable` layer as parameters `[K, ..., n]` that may be any real numbers."""
+        raise NotImplementedError(f"{type(self).__name__} is not refinable")
+
+    def from_unconstrained(self, parameters):
+        """Give the distribution of parameters `[K, ..., n]`, as `unconstrained` makes them."""
+        raise NotImplementedError(f"{type(self).__name__} is not refinable")
 
     def support(self, x):
         """Which elements of x `[..., *event_shape]` the distribution can take: bool, the same shape."""
@@ -142,13 +176,16 @@ class Conditional(keras.layers.Layer):
 class Prior(keras.layers.Layer):
     """Abstract layer: -> p(z), a `tfd.Distribution` with event shape `event_shape` and batch shape `[]`.
 
-    A subclass defines `distribution`; weights, if any, are made in its `__init__` with `add_weight`. It may say too how
-    the latent space is walked through (`between`), how much of a latent the decoder sees (`decoder_shape`), how it
-    starts from data (`start`), and, where it holds examples x, that these stay among the possible (`keep_within`).
+    A subclass defines `distribution`; weights, if any, are made in its `__init__` with `add_weight`. It may say too
+    whether latents lie anywhere in R^n (`flat`, `nearest`), by which paths one goes from one to another (`paths`), how
+    much of a latent the decoder sees (`decoder_shape`), how it starts from data (`start`), and, where it holds examples
+    x, that these stay among the possible (`keep_within`).
 
     Args:
         event_shape: the latent size, an integer or a tuple of one.
     """
+
+    flat = True  # whether latents may lie anywhere in R^n
 
     def __init__(self, event_shape, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -169,9 +206,18 @@ class Prior(keras.layers.Layer):
         """Shape `[m]` of what the decoder sees of a latent: its first m numbers; all unless overridden."""
         return self.event_shape
 
+    @property
+    def paths(self):
+        """Ways through the latent space: name -> function (start, end `[..., n]`, weight) -> z. The first is used."""
+        return {"line": line}
+
     def between(self, start, end, weight):
-        """The point at `weight`, 0 to 1, of the path from latent `start` to `end` `[..., n]`: a straight line."""
-        return (1 - weight) * start + weight * end
+        """The point at `weight`, 0 to 1, of the prior's own path from latent `start` to `end` `[..., n]`."""
+        return next(iter(self.paths.values()))(start, end, weight)
+
+    def nearest(self, z):
+        """The latent nearest to z `[..., n]` that the prior can give: z itself where it is `flat`."""
+        return z
 
     def keep_within(self, low, high):
         """Takes notice of the lowest and the highest number that x may have, None where there is none; the VAE says."""

@@ -110,11 +110,11 @@ def _settings(vae, chains, temperatures, leapfrogs, from_posterior):
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(f"{name} must be 1 or more, not {number}")
-    name = type(vae.prior).__name__
-    if name == "SphericalUniform":
+    if not vae.prior.flat:
+        name = type(vae.prior).__name__
         raise ValueError(f"chains move in R^n, but the prior {name} is on a sphere: use evaluation.log_marginal")
-    name = type(vae.posterior).__name__
-    if from_posterior and name in ("Deterministic", "PowerSpherical"):
+    if from_posterior and not (vae.posterior.has_density and vae.posterior.flat):
+        name = type(vae.posterior).__name__
         raise ValueError(f"the posterior {name} has no density on R^n to start from: leave out from_posterior")
     stretches = min(STRETCHES, temperatures)
     return Settings(chains, stretches, math.ceil(temperatures / stretches), leapfrogs, bool(from_posterior))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfvae import distributions, posteriors, random
+from tfvae import random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.evidence import log_marginal
@@ -64,7 +64,7 @@ def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, eviden
         NotApplicable: when the posterior is another.
         ValueError: when the evidence is of other examples.
     """
-    if not isinstance(vae.posterior, posteriors.DiagonalNormal):
+    if not vae.posterior.refinable:
         raise NotApplicable(
             f"approximation and amortisation are told apart for the posterior DiagonalNormal, not for "
             f"{type(vae.posterior).__name__}: the total gap is log_marginal(...) less elbo_terms(...)['elbo']"
@@ -83,26 +83,21 @@ def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, eviden
 def _elbos(vae, settings, batch, key):
     """ELBOs of q(z|x) and of the best local normal, `[2, B]`."""
     samples, steps, draws, rate = settings
-    given = vae.given(batch)
+    given, local = vae.given(batch), vae.posterior.from_unconstrained
 
     def elbo(q, count, seed):
         z, log_q = q.experimental_sample_and_log_prob(count, seed=seed)  # [S, B, n]
         return tf.reduce_mean(given.log_likelihood(z) + given.prior.log_prob(z) - log_q, axis=0)  # [B]
 
-    def loss_gradient(parameters, seed):  # [2, B, n], means and log scales
+    def loss_gradient(parameters, seed):  # [K, B, n]
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            loss = -elbo(_normal(parameters), draws, seed)
+            loss = -elbo(local(parameters), draws, seed)
         return tape.gradient(loss, parameters)
 
-    start = tf.stack([given.posterior.mean(), tf.math.log(given.posterior.stddev())])
+    start = vae.posterior.unconstrained(given.posterior)
     best = _adam(loss_gradient, start, steps, rate, random.fold(key, 0))
-    return tf.stack([mean_of(elbo, q, given.x, samples, random.fold(key, 1)) for q in (given.posterior, _normal(best))])
-
-
-def _normal(parameters):
-    loc, log_scale = tf.unstack(parameters)
-    return distributions.MultivariateNormalDiag(loc, tf.exp(log_scale))
+    return tf.stack([mean_of(elbo, q, given.x, samples, random.fold(key, 1)) for q in (given.posterior, local(best))])
 
 
 def _adam(gradient, start, steps, rate, key):

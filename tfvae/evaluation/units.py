@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfvae import distributions
 from tfvae.evaluation.batches import over_batches
 from tfvae.objectives.base import independent_units
 
@@ -93,6 +94,7 @@ def _centers_and_kl(vae, _, batch, key):
     del key  # nothing is drawn
     given = vae.given(batch)
     found = [vae.posterior.center(given.posterior)]
-    if hasattr(given.posterior, "units") and hasattr(given.prior, "units"):
-        found.append(tfd.kl_divergence(*independent_units(given.posterior, given.prior)))  # [B, n]
+    units = [distributions.units_of(distribution) for distribution in (given.posterior, given.prior)]
+    if None not in units:
+        found.append(tfd.kl_divergence(*units))  # [B, n]
     return tf.concat([tf.transpose(values) for values in found], axis=0)

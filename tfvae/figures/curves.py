@@ -136,12 +136,9 @@ def _cut(axes, series):
 
 def _second_axis(axes, objective, steps_per_epoch, epochs):
     """The KL's weight, or the capacity, where it changes with the step."""
-    if getattr(objective, "warmup_steps", 0):
-        function, label = objective.weight, "beta, weight of the KL"
-    elif getattr(objective, "steps", 0) and hasattr(objective, "capacity"):
-        function, label = objective.capacity, "capacity C, nats"
-    else:
+    if objective.schedule is None:
         return
+    label, function = objective.schedule
     at = np.linspace(0, epochs, 1001)
     values = np.array(function((at * steps_per_epoch).astype(np.int32)))
     other = axes.twinx()

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.decomposition import PCA
 
-from tfvae import posteriors, priors, random
+from tfvae import distributions, random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.units import ACTIVE
 from tfvae.figures.style import COLOURS, GREY, MARKERS, event_of_images, new, sheet
@@ -39,9 +39,7 @@ def traversals(vae, example, units, steps=9):
     z = np.tile(center, (len(chosen), steps, 1))
     for row, j in enumerate(chosen):
         z[row, :, j] += offsets * scale[j]
-    if isinstance(vae.prior, priors.SphericalUniform):
-        z /= np.maximum(np.linalg.norm(z, axis=-1, keepdims=True), 1e-6)
-    images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
+    images = vae.decode(vae.prior.nearest(tf.constant(z, tf.float32)), condition).mean().numpy()
     names = [f"{j}" if units.kl is None else f"{j} ({units.kl[j]:.1f} nats)" for j in chosen]
     title = "Traversals: one latent unit changed, the others left as they are"
     ylabel = "unit, by variance of its center" if units.kl is None else "unit (KL), by KL"
@@ -51,7 +49,7 @@ def traversals(vae, example, units, steps=9):
 
 def _scale(vae, units, condition):
     """Standard deviation of each unit `[n]`, and of what it is."""
-    if isinstance(vae.posterior, posteriors.Deterministic):
+    if not vae.posterior.has_density:
         return units.centers.std(axis=0), "the data's latents"
     return _prior_draws(vae, condition).std(axis=0), "the prior"
 
@@ -78,13 +76,13 @@ def manifold(vae, units, condition=None, steps=15):
     event_of_images(vae)
     if vae.prior.event_shape != (2,) or vae.prior.decoder_shape != (2,):
         raise NotApplicable(f"the latent size is {vae.prior.event_shape[0]}, and a plane shows 2")
-    if isinstance(vae.prior, priors.SphericalUniform):
+    if not vae.prior.flat:
         return _circle(vae, condition)
     levels = np.linspace(0.025, 0.975, steps)
     first, second = _quantiles(vae, units, condition, levels).T  # [steps] each
     z = np.stack(np.meshgrid(first, second[::-1]), axis=-1)  # [steps, steps, 2], the second rises upwards
     images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
-    whose = "the data's latents" if isinstance(vae.posterior, posteriors.Deterministic) else "the prior"
+    whose = "the data's latents" if not vae.posterior.has_density else "the prior"
     title = f"The latent plane: E[p(x|z)] at quantiles of {whose}" + _given(condition)
     columns, rows = ([f"{value:.1f}" for value in values] for values in (first, second[::-1]))
     return sheet(images, title, "first latent unit", "second latent unit", columns, rows, width=7.5)
@@ -92,11 +90,12 @@ def manifold(vae, units, condition=None, steps=15):
 
 def _quantiles(vae, units, condition, levels):
     """Quantiles of both units, `[len(levels), 2]`."""
-    if isinstance(vae.posterior, posteriors.Deterministic):
+    if not vae.posterior.has_density:
         return np.quantile(units.centers, levels, axis=0)
     prior = vae.prior.distribution(condition, vae.infer)
-    if hasattr(prior, "units"):
-        return prior.units().quantile(tf.constant(levels, tf.float32)[:, None]).numpy().reshape(-1, 2)
+    prior_units = distributions.units_of(prior)
+    if prior_units is not None:
+        return prior_units.quantile(tf.constant(levels, tf.float32)[:, None]).numpy().reshape(-1, 2)
     return np.quantile(_prior_draws(vae, condition), levels, axis=0)
 
 

@@ -90,12 +90,12 @@ class NegativeBinomial(_Counts):
 
     def distribution(self, raw_count, raw_logits):  # [..., *event] each
         counts = distributions.NegativeBinomial(
-            total_count=distributions.bounded_exp(raw_count), logits=distributions.bent(raw_logits, 15.0)
+            total_count=distributions.bounded_exp(raw_count), logits=distributions.soft_clip(raw_logits, 15.0)
         )
         return distributions.Independent(counts, len(self.event_shape))
 
     def raw(self, mean):
-        return tf.zeros_like(mean), distributions.unbent(self.log_mean(mean), 15.0)
+        return tf.zeros_like(mean), distributions.inverse_soft_clip(self.log_mean(mean), 15.0)
 
 
 @register
@@ -107,8 +107,8 @@ class Poisson(_Counts):
     """
 
     def distribution(self, raw_rate):  # [..., *event]
-        log_rate = distributions.bent(raw_rate, 15.0)
+        log_rate = distributions.soft_clip(raw_rate, 15.0)
         return distributions.Independent(distributions.Poisson(log_rate=log_rate), len(self.event_shape))
 
     def raw(self, mean):
-        return (distributions.unbent(self.log_mean(mean), 15.0),)
+        return (distributions.inverse_soft_clip(self.log_mean(mean), 15.0),)

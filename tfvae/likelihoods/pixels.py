@@ -54,7 +54,7 @@ class ContinuousBernoulli(distributions.Conditional):
     bounds = (0.0, 1.0)
 
     def distribution(self, raw_logits):  # [..., *event]
-        logits = distributions.bent(raw_logits, 15.0)  # beyond, the density is infinite in float32
+        logits = distributions.soft_clip(raw_logits, 15.0)  # beyond, the density is infinite in float32
         return distributions.Independent(tfd.ContinuousBernoulli(logits=logits), len(self.event_shape))
 
     def support(self, x):
@@ -149,7 +149,7 @@ class _Levels(distributions.Conditional):
 
     def logistic(self, center, raw_loc, raw_scale):
         """The distribution of each scalar; a `raw_loc` of 0 puts its location at `center`."""
-        loc = center + 0.5 * distributions.bent(raw_loc, 10.0)
+        loc = center + 0.5 * distributions.soft_clip(raw_loc, 10.0)
         return QuantizedLogistic(loc, self.SCALE * distributions.bounded_exp(raw_scale), self.levels)
 
     def raw_loc(self, center, mean):
@@ -160,7 +160,7 @@ class _Levels(distributions.Conditional):
         """
         mean = mean / self.SCALE
         loc = tf.math.log(tf.math.expm1(mean)) - tf.math.log(-tf.math.expm1(mean - 1 / self.SCALE))
-        return distributions.unbent(2 * (self.SCALE * loc - center), 10.0)
+        return distributions.inverse_soft_clip(2 * (self.SCALE * loc - center), 10.0)
 
     def get_config(self):
         return super().get_config() | {"levels": self.levels}

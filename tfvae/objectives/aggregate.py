@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfvae import random, replicas
-from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, log_mean_exp, register, weighed
+from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, log_mean_exp, register, weigh
 from tfvae.objectives.given import Given
 
 __all__ = ["DIP", "MMD", "BetaTC"]
@@ -138,7 +138,7 @@ class MMD(Objective):
         draws = tf.shape(z)[1:2] if given.prior.batch_shape.rank == 0 else []  # one for each example
         other = given.prior.sample(draws, seed=random.fold(given.seed, 1))  # [B, n]
         discrepancy = self.discrepancy(replicas.gather(z[0]), replicas.gather(other))
-        return Terms(weighed(self.kl, kl) + self.weight * discrepancy - reconstruction, reconstruction, kl)
+        return Terms(weigh(self.kl, kl) + self.weight * discrepancy - reconstruction, reconstruction, kl)
 
     def discrepancy(self, one, other):
         """Unbiased estimate of MMD^2 between the distributions of two samples `[M, n]`: scalar."""

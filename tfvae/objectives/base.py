@@ -3,23 +3,26 @@
 import dataclasses
 import functools
 import logging
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfvae import distributions
 from tfvae.objectives.given import Given
 
 __all__ = [
     "Objective",
+    "Schedule",
     "Terms",
     "independent_units",
     "kl_divergence",
     "kl_of_parts",
     "log_mean_exp",
     "register",
-    "weighed",
+    "weigh",
 ]
 
 register = keras.saving.register_keras_serializable("tfvae")
@@ -39,6 +42,13 @@ class Terms(NamedTuple):
         return self.reconstruction - self.kl
 
 
+class Schedule(NamedTuple):
+    """A number of an objective that changes while it trains: what it is, and a function of the optimizer's step."""
+
+    label: str
+    value: Callable[[Any], Any]
+
+
 class Objective:
     """Base of the objectives: frozen dataclasses with a call.
 
@@ -49,6 +59,11 @@ class Objective:
 
     whole_batch = False  # whether it gathers the batch over replicas
     monitor = "elbo"  # which of loss, elbo, reconstruction and kl chooses the best epoch; bigger is better
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The number that changes with the step, for figures; None where there is none."""
+        return None
 
     def __call__(self, given: Given) -> Terms:
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
@@ -82,8 +97,9 @@ def kl_of_parts(posterior, prior, z, log_q):
     Args:
         posterior, prior, z, log_q: as for `kl_divergence`.
     """
-    if hasattr(posterior, "units") and hasattr(prior, "units"):
-        return tfd.kl_divergence(posterior.units(), prior.units())
+    units, prior_units = distributions.units_of(posterior), distributions.units_of(prior)
+    if units is not None and prior_units is not None:
+        return tfd.kl_divergence(units, prior_units)
     return kl_divergence(posterior, prior, z, log_q)[:, None]
 
 
@@ -92,7 +108,7 @@ def _say_estimated(posterior, prior):
     log.info("no closed KL(%s || %s): it is estimated from the samples of z", posterior, prior)
 
 
-def weighed(weight, term):
+def weigh(weight, term):
     """weight * term; 0 where the weight is the number 0, as the KL of a point is infinite."""
     return 0.0 if isinstance(weight, (int, float)) and not weight else weight * term
 
@@ -103,16 +119,17 @@ def log_mean_exp(values, axis):
     return tf.reduce_logsumexp(values, axis=axis) - tf.math.log(count)
 
 
-def independent_units(*distributions):
+def independent_units(*latents):
     """Each distribution over latents `[n]` as n of one number each: normals, batch `[..., n]`, event `[]`.
 
     Raises:
         ValueError: when one is not known to have independent units; it names the distributions.
     """
-    if not all(hasattr(distribution, "units") for distribution in distributions):
-        names = " and ".join(type(distribution).__name__ for distribution in distributions)
+    units = [distributions.units_of(distribution) for distribution in latents]
+    if None in units:
+        names = " and ".join(type(distribution).__name__ for distribution in latents)
         raise ValueError(
             f"latent units are measured one by one here, which {names} cannot give: "
             "take the posterior DiagonalNormal with the prior StandardNormal"
         )
-    return [distribution.units() for distribution in distributions]
+    return units

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfvae import replicas
-from tfvae.objectives.base import Objective, Terms, kl_divergence, kl_of_parts, register, weighed
+from tfvae.objectives.base import Objective, Schedule, Terms, kl_divergence, kl_of_parts, register, weigh
 from tfvae.objectives.given import Given
 
 __all__ = ["ELBO", "Capacity", "FreeBits", "Reconstruction"]
@@ -46,7 +46,11 @@ class ELBO(Objective):
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
         reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
         kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
-        return Terms(weighed(self.weight(given.step), kl) - reconstruction, reconstruction, kl)
+        return Terms(weigh(self.weight(given.step), kl) - reconstruction, reconstruction, kl)
+
+    @property
+    def schedule(self) -> Schedule | None:
+        return Schedule("beta, weight of the KL", self.weight) if self.warmup_steps else None
 
     def weight(self, step):
         """The KL's weight at this step: beta, after the warm-up."""
@@ -122,7 +126,11 @@ class Capacity(Objective):
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
         reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
         kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
-        return Terms(weighed(self.gamma, tf.abs(kl - self.capacity(given.step))) - reconstruction, reconstruction, kl)
+        return Terms(weigh(self.gamma, tf.abs(kl - self.capacity(given.step))) - reconstruction, reconstruction, kl)
+
+    @property
+    def schedule(self) -> Schedule | None:
+        return Schedule("capacity C, nats", self.capacity) if self.steps else None
 
     def capacity(self, step):
         """C at this step, nats."""
@@ -154,5 +162,5 @@ class Reconstruction(Objective):
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
-        penalty = weighed(self.l2 / 2, tf.reduce_sum(z[0] ** 2, axis=-1))  # [B]
+        penalty = weigh(self.l2 / 2, tf.reduce_sum(z[0] ** 2, axis=-1))  # [B]
         return Terms(penalty - reconstruction, reconstruction, kl_divergence(given.posterior, given.prior, z, log_q))
