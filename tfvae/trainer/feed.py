@@ -8,6 +8,7 @@ from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from tfvae import compatibility, replicas
 from tfvae.data import Batches, batch_arrays
 from tfvae.trainer.fit_arguments import FitData
+from tfvae.trainer.protocol import Trainable
 
 __all__ = ["feed_batches", "feed_groups"]
 
@@ -38,7 +39,7 @@ class _Feed(DataAdapter):
         return None
 
 
-def feed_groups(vae: Any, data: FitData, batch_size: int, size: int, shuffle: bool = False) -> Any:
+def feed_groups(vae: Trainable, data: FitData, batch_size: int, size: int, shuffle: bool = False) -> Any:
     """Give data to `fit` or `evaluate`: in groups of `size` batches, or distributed over replicas.
 
     What is neither `tf.data` nor an array is handed on batch by batch.
@@ -71,7 +72,7 @@ def feed_groups(vae: Any, data: FitData, batch_size: int, size: int, shuffle: bo
     return _Feed(groups, batches.count)
 
 
-def feed_batches(vae: Any, x: Any) -> Any:
+def feed_batches(vae: Trainable, x: Any) -> Any:
     """Give data to `predict`, batch by batch."""
     if not isinstance(x, tf.data.Dataset):
         return compatibility.watch(vae, x)
@@ -82,6 +83,6 @@ def feed_batches(vae: Any, x: Any) -> Any:
 def _fill_conditions(batches: Batches) -> Batches:
     """Put conditions of no numbers into triples (x, None, weight): None cannot be put into groups."""
     spec = batches.dataset.element_spec
-    if not isinstance(spec, tuple) or not isinstance(spec[1], tf.NoneTensorSpec):
+    if not isinstance(spec, tuple) or len(spec) < 2 or not isinstance(spec[1], tf.NoneTensorSpec):
         return batches
-    return batches.map(lambda x, _, weights: (x, tf.zeros([tf.shape(x)[0], 0]), weights))
+    return batches.map(lambda x, _, *weights: (x, tf.zeros([tf.shape(x)[0], 0]), *weights))

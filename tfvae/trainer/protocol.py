@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
+from tfvae.compatibility import VAELike
 from tfvae.objectives import Objective
 
 __all__ = ["Trainable"]
 
 
-class Trainable(Protocol):
-    """A Keras model whose steps tfvae runs."""
+class Trainable(VAELike, Protocol):
+    """A Keras model whose steps tfvae runs: a VAE."""
 
     objective: Objective
-    seed: int
+    optimizer: keras.optimizers.Optimizer
     jit_compile: bool
     run_eagerly: bool
     steps_per_execution: int
