@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import evaluation, figures, random
+from tfvae import evaluation, figures, random, replicas
 from tfvae.programs import program
 
 __all__ = ["Pictures", "Watch"]
@@ -51,8 +51,7 @@ class _Looking(keras.callbacks.Callback):
         if self.data is None:
             name = type(self).__name__
             raise ValueError(f"{name} has no data to look at: outside of a run folder make it as {name}(data=x)")
-        extended = self.model.distribute_strategy.extended
-        self._chief = not extended._in_multi_worker_mode() or extended._is_chief
+        self._chief = replicas.is_chief(self.model.distribute_strategy)
 
     def on_train_end(self, logs=None):
         if self._writer is not None:

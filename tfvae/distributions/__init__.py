@@ -5,15 +5,13 @@ from tfvae.distributions.families import (
     MOMENT_DRAWS,
     Ancestral,
     Flow,
-    Mixture,
-    MixtureOfNormals,
     MultivariateNormalDiag,
     MultivariateNormalTriL,
     Point,
     PowerSpherical,
     SphericalUniform,
-    mix,
 )
+from tfvae.distributions.mixtures import Mixture, MixtureOfNormals, mix
 from tfvae.distributions.paths import arc, line
 from tfvae.distributions.protocols import (
     Conditional,

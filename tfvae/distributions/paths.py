@@ -1,16 +1,20 @@
 """Paths from one latent to another."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
-__all__ = ["arc", "line"]
+__all__ = ["Path", "arc", "line"]
+
+Path = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # start, end, weight -> point
 
 
-def line(start, end, weight):
+def line(start: tf.Tensor, end: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """The point at `weight`, 0 to 1, of the straight line from `start` to `end` `[..., n]`."""
     return (1 - weight) * start + weight * end
 
 
-def arc(start, end, weight):
+def arc(start: tf.Tensor, end: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """The point at `weight`, 0 to 1, of the arc from `start` to `end` `[..., n]`: angle and length change evenly.
 
     Where both lie on one line through the origin there is no such arc, and the line is taken.

@@ -1,15 +1,19 @@
 """Images that a VAE makes: of examples, of draws from the prior, of what lies between two examples."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from tfvae.figures.style import event_of_images, sheet
+from tfvae.model import VAE
 
 __all__ = ["interpolations", "progress", "reconstructions", "samples"]
 
 
-def reconstructions(vae, data):
+def reconstructions(vae: VAE, data: Any) -> Figure:
     """Each example above its reconstruction E[p(x|z)] at the center of q(z|x).
 
     Args:
@@ -31,7 +35,7 @@ def reconstructions(vae, data):
     )
 
 
-def samples(vae, rows=8, columns=8, condition=None, seed=None):
+def samples(vae: VAE, rows: int = 8, columns: int = 8, condition: Any = None, seed: Any = None) -> Figure:
     """Means E[p(x|z)] for draws of z from the prior, in a grid.
 
     Args:
@@ -50,13 +54,13 @@ def samples(vae, rows=8, columns=8, condition=None, seed=None):
     return sheet(images, "Samples: E[p(x|z)] for z drawn from the prior", along, down, names, width=6.5)
 
 
-def condition_names(condition):
+def condition_names(condition: np.ndarray) -> list[str]:
     """Conditions `[N, k]` -> their N names: of one-hot vectors the class, else the number in the row."""
     one_hot = condition.shape[-1] > 1 and np.all(np.isin(condition, (0, 1))) and np.all(condition.sum(axis=-1) == 1)
     return [str(i) for i in (condition.argmax(axis=-1) if one_hot else range(1, len(condition) + 1))]
 
 
-def interpolations(vae, first, second, steps=11):
+def interpolations(vae: VAE, first: Any, second: Any, steps: int = 11) -> Figure:
     """Decoded points on the way between the latents of two examples.
 
     There is a row for each pair and each path of the prior (`Prior.paths`): of a standard normal, a line and an arc.
@@ -86,7 +90,7 @@ def _along(way, vae, first, second, steps):
     return vae.decode(way(start, end, weight), condition).mean()
 
 
-def progress(vae, data, seed, title):
+def progress(vae: VAE, data: Any, seed: tf.Tensor, title: str) -> Figure:
     """Examples, their reconstructions, and two rows of samples: one picture of a training that goes on.
 
     Args:

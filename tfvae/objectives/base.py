@@ -37,7 +37,7 @@ class Terms(NamedTuple):
     kl: tf.Tensor  # KL(q(z|x) || p(z))
 
     @property
-    def elbo(self):
+    def elbo(self) -> tf.Tensor:
         """reconstruction - kl `[B]`: a lower bound of log p(x), whatever weights the loss gives its terms."""
         return self.reconstruction - self.kl
 
@@ -58,7 +58,11 @@ class Objective:
     """
 
     whole_batch = False  # whether it gathers the batch over replicas
-    monitor = "elbo"  # which of loss, elbo, reconstruction and kl chooses the best epoch; bigger is better
+
+    @property
+    def monitor(self) -> str:
+        """Which of elbo and reconstruction chooses the best epoch; bigger is better."""
+        return "elbo"
 
     @property
     def schedule(self) -> Schedule | None:
@@ -68,15 +72,15 @@ class Objective:
     def __call__(self, given: Given) -> Terms:
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
-    def get_config(self):
-        return dataclasses.asdict(self)
+    def get_config(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # type: ignore[call-overload]  # each one is a dataclass
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         return cls(**config)
 
 
-def kl_divergence(posterior, prior, z, log_q):
+def kl_divergence(posterior: tfd.Distribution, prior: tfd.Distribution, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
     """KL(q || p) `[B]`, nats: TFP's closed form where there is one, else the mean over samples of log q - log p.
 
     Args:
@@ -91,7 +95,7 @@ def kl_divergence(posterior, prior, z, log_q):
         return tf.reduce_mean(log_q - prior.log_prob(z), axis=0)
 
 
-def kl_of_parts(posterior, prior, z, log_q):
+def kl_of_parts(posterior: tfd.Distribution, prior: tfd.Distribution, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
     """KL(q || p) of each of n independent units `[B, n]`, where both distributions are of such, else of all `[B, 1]`.
 
     Args:
@@ -108,18 +112,18 @@ def _say_estimated(posterior, prior):
     log.info("no closed KL(%s || %s): it is estimated from the samples of z", posterior, prior)
 
 
-def weigh(weight, term):
+def weigh(weight: Any, term: tf.Tensor) -> Any:
     """weight * term; 0 where the weight is the number 0, as the KL of a point is infinite."""
     return 0.0 if isinstance(weight, (int, float)) and not weight else weight * term
 
 
-def log_mean_exp(values, axis):
+def log_mean_exp(values: tf.Tensor, axis: int) -> tf.Tensor:
     """log of the mean of exp(values) along one axis; TFP's own fails on a replica that has no examples."""
     count = tf.cast(tf.shape(values)[axis], values.dtype)
     return tf.reduce_logsumexp(values, axis=axis) - tf.math.log(count)
 
 
-def independent_units(*latents):
+def independent_units(*latents) -> list[tfd.Distribution]:
     """Each distribution over latents `[n]` as n of one number each: normals, batch `[..., n]`, event `[]`.
 
     Raises:

@@ -1,6 +1,7 @@
 """Reconstruction and KL of each example, weighed one way or another."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -39,7 +40,7 @@ class ELBO(Objective):
             raise ValueError(f"cycle_steps must be 0, or warmup_steps or more: {self}")
 
     @property
-    def monitor(self):
+    def monitor(self) -> str:
         return "elbo" if self.beta else "reconstruction"  # a KL that nothing holds says nothing of the model
 
     def __call__(self, given: Given) -> Terms:
@@ -52,7 +53,7 @@ class ELBO(Objective):
     def schedule(self) -> Schedule | None:
         return Schedule("beta, weight of the KL", self.weight) if self.warmup_steps else None
 
-    def weight(self, step):
+    def weight(self, step: Any) -> Any:
         """The KL's weight at this step: beta, after the warm-up."""
         if not self.warmup_steps or not self.beta:
             return self.beta
@@ -119,7 +120,7 @@ class Capacity(Objective):
             raise ValueError(f"nats, steps and gamma must be 0 or more, samples 1 or more: {self}")
 
     @property
-    def monitor(self):
+    def monitor(self) -> str:
         return "elbo" if self.gamma else "reconstruction"
 
     def __call__(self, given: Given) -> Terms:
@@ -132,7 +133,7 @@ class Capacity(Objective):
     def schedule(self) -> Schedule | None:
         return Schedule("capacity C, nats", self.capacity) if self.steps else None
 
-    def capacity(self, step):
+    def capacity(self, step: Any) -> Any:
         """C at this step, nats."""
         if not self.steps:
             return self.nats
@@ -153,11 +154,13 @@ class Reconstruction(Objective):
 
     l2: float = 0.0
 
-    monitor = "reconstruction"
-
     def __post_init__(self):
         if self.l2 < 0:
             raise ValueError(f"l2 must be 0 or more: {self}")
+
+    @property
+    def monitor(self) -> str:
+        return "reconstruction"
 
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
