@@ -35,11 +35,11 @@ def main() -> None:
     products = _median(_products()) / STEPS
     vae = tfvae_fit.make_vae()
     vae.compile(keras.optimizers.Adam(1e-3))
-    batches = data.held([pixels], BATCH, shuffle=True)
+    batches = data.batch_arrays([pixels], BATCH, shuffle=True)
     whole = _fit(vae, batches)
     vae.steps_per_execution = STEPS
-    program, group = trainer.grouped(vae, vae.train_step), next(iter(data.grouped(batches, STEPS)))
-    step = _median(lambda: program(iter([group]))["loss"]) / STEPS
+    steps, group = trainer.GroupedSteps(vae, vae.train_step), next(iter(data.group_batches(batches, STEPS)))
+    step = _median(lambda: steps.take_group(*group)["loss"]) / STEPS
     print("| | ms a step | GFLOP/s |\n|---|---:|---:|")
     for name, seconds in (
         (f"{operations / 1e6:.0f} MFLOP at the rate of a product of 2000 x 2000", operations / rate),

@@ -139,9 +139,9 @@ def test_colours_through_binarize_are_told_of(capsys):
     vae = small_vae(
         encoder=networks.mlp(image, [8]), likelihood=tfvae.likelihoods.Bernoulli(image), decoder=networks.mlp(3, [8])
     )
-    compatibility.data(vae, photos // 128 * 255)
+    compatibility.check_data(vae, photos // 128 * 255)
     assert not capsys.readouterr().err
-    compatibility.data(vae, photos)
+    compatibility.check_data(vae, photos)
     assert "Binarize makes channels of 0 and 1" in capsys.readouterr().err
 
 
@@ -266,7 +266,7 @@ def test_a_broken_file_is_named_while_one_trains(tmp_path):
     noise = bad_data.encoded(bad_data.LARGE[..., 0], "JPEG")
     bad_data.raw(noise[: len(noise) // 2], "b.jpg")(tmp_path)
     batches = data.load(f"{tmp_path}/", in_memory=False, size=[8, 8], batch_size=1, shuffle=False)
-    with compatibility.mistakes():
+    with compatibility.unwrap_errors():
         line = refused(lambda: vae.evaluate(batches, verbose=0))
     assert f"{tmp_path}/b.jpg cannot be read as a picture: image file is truncated" in line
 

@@ -134,7 +134,7 @@ def test_between_looks_the_last_values_are_repeated():
 def test_steps_stay_fused(tmp_path):
     vae, images = small_vae(compiled=GRAPH), small_images()
     looking = [callbacks.Watch(data=images), callbacks.Pictures(data=images, folder=tmp_path)]
-    assert trainer.steps_to_fuse(vae, images, 5, {"callbacks": looking}) > 1
+    assert trainer.choose_group_size(vae, images, 5, looking) > 1
 
 
 @pytest.mark.slow

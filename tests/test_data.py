@@ -154,7 +154,7 @@ def test_training_data_is_shuffled_anew_each_epoch_by_seed(npz, in_memory):
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_groups_hold_the_batches_in_order(npz, in_memory):
     loaded = data.load(npz[0], "train", 4, in_memory=in_memory, shuffle=False)
-    groups = [(rows.numpy().tolist(), stacked.numpy()) for rows, stacked in data.grouped(loaded, 4)]
+    groups = [(rows.numpy().tolist(), stacked.numpy()) for rows, stacked in data.group_batches(loaded, 4)]
     assert [rows for rows, _ in groups] == [[4, 4, 4, 4], [4, 3]]
     found = [batch[:count] for rows, stacked in groups for count, batch in zip(rows, stacked, strict=True)]
     for batch, expected in zip(found, loaded, strict=True):
@@ -163,7 +163,7 @@ def test_groups_hold_the_batches_in_order(npz, in_memory):
 
 def test_arrays_are_held_as_keras_takes_them():
     x, y = np.arange(10.0)[:, None], np.arange(10)
-    loaded = data.held([x, y], 4, shuffle=True)
+    loaded = data.batch_arrays([x, y], 4, shuffle=True)
     assert loaded.element_spec[0].dtype == tf.float32 and loaded.element_spec[1].dtype == tf.int64
     for a, b in loaded:
         np.testing.assert_array_equal(a[:, 0], b)

@@ -59,6 +59,13 @@ def test_what_keras_would_misread_is_refused_in_one_line(vae, call, message):
     np.testing.assert_array_equal(weights(vae), before)
 
 
+def test_unknown_arguments_are_refused(vae):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'bach_size'"):
+        vae.fit(IMAGES, bach_size=5)
+    with pytest.raises(ValueError, match=r"not recognized: .*bach_size"):
+        vae.evaluate(IMAGES, bach_size=5)
+
+
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
 def test_before_compile_keras_own_words_come(vae, method):
     uncompiled = tfvae.VAE(

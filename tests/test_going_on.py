@@ -385,10 +385,10 @@ def monitoring(monitor, mode="auto"):
 )
 def test_the_direction_of_the_values_of_a_vae_is_known(name, mode):
     found = monitoring(name)
-    trainer.directed(small_vae(), found)
+    trainer.set_modes(found, small_vae().directions)
     assert [callback.mode for callback in found] == [mode] * 3
     given = monitoring(name, "min")
-    trainer.directed(small_vae(), given)
+    trainer.set_modes(given, small_vae().directions)
     assert [callback.mode for callback in given] == ["min"] * 3
 
 

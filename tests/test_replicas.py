@@ -4,6 +4,7 @@ import concurrent.futures
 import functools
 import json
 import os
+import types
 
 import numpy as np
 import pytest
@@ -117,3 +118,27 @@ def test_arrays_are_fitted_under_a_strategy(replicas_of):
     for _ in range(2):
         assert np.isfinite(vae.fit(images, batch_size=5, verbose=0).history["elbo"]).all()
     assert int(vae.optimizer.iterations.numpy()) == 4
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "several", "chief"),
+    [
+        ({}, ("", 0), False, True),
+        ({"worker": 1}, ("worker", 0), False, True),
+        ({"worker": 2}, ("worker", 0), True, True),
+        ({"worker": 2}, ("worker", 1), True, False),
+        ({"chief": 1, "worker": 1}, ("chief", 0), True, True),
+        ({"chief": 1, "worker": 1}, ("worker", 0), True, False),
+    ],
+)
+def test_who_is_the_chief(cluster, task, several, chief):
+    spec = tf.train.ClusterSpec({job: [f"localhost:{index}" for index in range(n)] for job, n in cluster.items()})
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(spec, task_type=task[0], task_id=task[1])
+    strategy = types.SimpleNamespace(cluster_resolver=resolver, num_replicas_in_sync=1)
+    assert replicas.has_several_workers(strategy) == replicas.has_several(strategy) == several
+    assert replicas.is_chief(strategy) == chief
+
+
+def test_one_process_is_its_own_chief(replicas_of):
+    for strategy in (tf.distribute.get_strategy(), replicas_of(2)):
+        assert replicas.is_chief(strategy) and not replicas.has_several_workers(strategy)

@@ -167,7 +167,7 @@ class Checkpoints(keras.callbacks.Callback):
             return
         where = f"{self.monitor} is {value}" if variable is None else f"{variable} holds infinite numbers or none"
         in_training = variable is not None or not math.isfinite(loss)
-        if in_training and self.batches is not None and not replicas.several(self.model.distribute_strategy):
+        if in_training and self.batches is not None and not replicas.has_several(self.model.distribute_strategy):
             self._go_back()
             where = finite.first_step(self.model, self.batches) or where
         raise finite.NotFinite(f"epoch {epoch + 1} is not finite: {where}")

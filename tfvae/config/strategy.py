@@ -21,7 +21,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         made = tf.distribute.MultiWorkerMirroredStrategy()
     elif name == "mirrored":
         made = tf.distribute.MirroredStrategy()
-    return made if replicas.several(made) else tf.distribute.get_strategy()  # which is faster on one device
+    return made if replicas.has_several(made) else tf.distribute.get_strategy()  # which is faster on one device
 
 
 def meet_workers() -> None:

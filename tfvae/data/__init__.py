@@ -12,11 +12,28 @@ import tensorflow_datasets as tfds
 
 from tfvae import random
 from tfvae.data import sources
-from tfvae.data.batches import Position, finished, grouped, held, passes, untuned
+from tfvae.data.batches import (
+    Batches,
+    Position,
+    batch_arrays,
+    disable_tuning,
+    group_batches,
+    number_passes,
+    read_ahead,
+)
 from tfvae.data.notes import say
 from tfvae.data.protocol import Part, one_line
 
-__all__ = ["Position", "class_names", "grouped", "held", "load", "say", "untuned"]
+__all__ = [
+    "Batches",
+    "Position",
+    "batch_arrays",
+    "class_names",
+    "disable_tuning",
+    "group_batches",
+    "load",
+    "say",
+]
 
 MOST_PIXELS = 2**15  # of a height or width
 BLOCK = 1000  # examples that are read at once
@@ -82,7 +99,7 @@ def load(
     drawn = seed if binarize == "static" else None
     key = (name, split, binarize, drawn, str(size), in_memory, data_dir, manual_dir, str(condition), channels)
     if kept and key in kept:
-        return held(list(kept[key]), batch_size, shuffle, seed, position)
+        return batch_arrays(list(kept[key]), batch_size, shuffle, seed, position)
     source = sources.find(name, size, data_dir, manual_dir, _names(condition), channels)
     parts = _parts(split, source.counts, name)
     binary = _binarizer(binarize, seed, source.dtype)
@@ -97,9 +114,9 @@ def load(
         del source  # what it may hold in memory too
         if kept is not None:
             arrays[:] = kept[key] = [tf.convert_to_tensor(arrays.pop(0)) for _ in range(len(arrays))]
-        return held(arrays, batch_size, shuffle, seed, position)
+        return batch_arrays(arrays, batch_size, shuffle, seed, position)
     batches = _streamed(source, parts, binary, batch_size, count, shuffle, seed, in_order=binarize == "static")
-    return finished(passes(batches, position), -(-count // batch_size), position)
+    return read_ahead(number_passes(batches, position), -(-count // batch_size), position)
 
 
 def class_names(

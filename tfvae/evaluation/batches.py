@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import compatibility, progress, random, replicas
-from tfvae.data import untuned
+from tfvae.data import disable_tuning
 from tfvae.model import VAE
 
 __all__ = ["Estimate", "compiled", "over_batches"]
@@ -47,7 +47,7 @@ def over_batches(
     seed: int,
     verbose: int,
     setting: Any = None,
-    check: Callable = compatibility.batch,
+    check: Callable = compatibility.check_batch,
 ) -> np.ndarray:
     """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
 
@@ -55,12 +55,12 @@ def over_batches(
     does not fit is a ValueError of `check`.
     """
     run = functools.partial(function, vae, setting) if vae.run_eagerly else compiled(vae, function, setting)
-    if replicas.several(vae.distribute_strategy):
+    if replicas.has_several(vae.distribute_strategy):
         run = replicas.over_replicas(vae.distribute_strategy, run)
     else:
         run = functools.partial(_alone, run)
     if not isinstance(data, tf.data.Dataset):
-        data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
+        data = disable_tuning(tf.data.Dataset.from_tensor_slices(data).batch(100))
     count = int(data.cardinality())
     bar = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     of = f" of {count}" if count > 0 else ""

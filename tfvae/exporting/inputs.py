@@ -26,11 +26,12 @@ class Form(NamedTuple):
 
 def data_of(vae: VAE) -> list[Form]:
     """The forms of x `[B, *event]`: as the VAE was trained on, and of pixels, as float32 and as images in bytes too."""
-    shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor
+    shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor_view
 
     def supported(x, name):
-        if hasattr(preprocessor, "support"):
-            _require(preprocessor.support(x), f"{name} must be {preprocessor.domain}")
+        inside = preprocessor.support(x)
+        if inside is not None:  # the preprocessor knows
+            _require(inside, f"{name} must be {preprocessor.domain}")
         event = vae.preprocess(_condition(vae, x))
         _require(vae.likelihood.support(event), f"{name}, preprocessed, must be {vae.likelihood.domain}")
         return x

@@ -106,12 +106,17 @@ def _data(vae, noise, dtype):
     """
     if dtype == tf.uint8:
         return tf.cast(256 * noise, tf.uint8)
-    support = getattr(vae.preprocessor, "support", tf.math.is_finite)
     for data in (4 * noise - 2, noise, tf.round(noise), noise / tf.reduce_sum(noise, axis=-1, keepdims=True)):
         condition = (data, tf.zeros([len(data), vae.condition_size])) if vae.condition_size else data
-        if tf.reduce_all(support(data)) and tf.reduce_all(vae.likelihood.support(vae.preprocess(condition))):
+        if tf.reduce_all(_inside(vae, data)) and tf.reduce_all(vae.likelihood.support(vae.preprocess(condition))):
             return data
     raise ValueError(f"no example is known of what {type(vae.likelihood).__name__} models: {vae.likelihood.domain}")
+
+
+def _inside(vae: VAE, data: tf.Tensor) -> tf.Tensor:
+    """Which elements of data the preprocessor takes; all that are finite, where it does not know."""
+    inside = vae.preprocessor_view.support(data)
+    return tf.math.is_finite(data) if inside is None else inside
 
 
 def _png(shape, level):

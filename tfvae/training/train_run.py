@@ -82,10 +82,10 @@ def train_experiment(
     progress.doing("making the model")
     with strategy.scope():
         vae = config.compiled_vae(experiment, train_data.element_spec)
-    first = compatibility.data(vae, train_data)
-    compatibility.data(vae, validation_data)
+    first = compatibility.check_data(vae, train_data)
+    compatibility.check_data(vae, validation_data)
     others = config.callbacks(experiment)
-    trainer.directed(vae, others)
+    trainer.set_modes(others, vae.directions)
     if experiment.adapt and saved is None:
         progress.doing("adapting the model to the data")
         vae.adapt(train_data)

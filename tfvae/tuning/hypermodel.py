@@ -53,7 +53,7 @@ class HyperModel(keras_tuner.HyperModel):
         experiment = self.experiment(hp)
         train, _ = config.training_data(experiment, kept=self.kept)
         vae = config.compiled_vae(experiment, train.element_spec)
-        compatibility.data(vae, train)
+        compatibility.check_data(vae, train)
         if experiment.adapt:
             vae.adapt(train)
         return vae

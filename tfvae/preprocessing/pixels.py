@@ -1,36 +1,38 @@
-"""Preprocessors: data as loaded -> x, the event that the likelihood models. Part of the model, saved with it.
+"""Preprocessors of pixels: `Binarize` to zeros and ones, `Rescale` to an interval."""
 
-Any Keras layer will do, `keras.layers.Rescaling` and `Normalization` among them. One that draws noise takes `seed`,
-int32 `[2]`, beside `training`; Keras hands both down through layers that hold others.
-"""
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfvae import random
+from tfvae.preprocessing.base import Bounds, Preprocessor
 
 __all__ = ["Binarize", "Rescale"]
 
 register = keras.saving.register_keras_serializable("tfvae")
 
 
-class _Pixels(keras.layers.Layer):
+class _Pixels(Preprocessor):
     """Takes uint8 pixels 0..255 or floats in [0, 1]."""
 
-    data_dtype = "uint8"  # what an exported model takes
-    bounds = (0.0, 1.0)  # of x
+    data_dtype = "uint8"
     domain = "uint8 pixels or floats in [0, 1]"
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
 
-    def support(self, data):
-        """Which elements of data the layer can take: bool, the same shape."""
+    @property
+    def bounds(self) -> Bounds:
+        return 0.0, 1.0
+
+    def support(self, data: tf.Tensor) -> tf.Tensor:
+        """Say which elements of data are pixels: bool, the same shape."""
         if data.dtype.is_floating:
             return (data >= 0) & (data <= 1)
         return tf.fill(tf.shape(data), data.dtype == tf.uint8)
 
-    def unit(self, data):
+    def _to_unit(self, data: tf.Tensor) -> tf.Tensor:
         """Pixels -> float32 in [0, 1]."""
         return tf.cast(data, tf.float32) / 255.0 if data.dtype == tf.uint8 else tf.cast(data, tf.float32)
 
@@ -46,12 +48,8 @@ class Binarize(_Pixels):
     Call arguments: data `[B, ...]`, uint8 0..255 or float in [0, 1]; training; seed int32 `[2]`, needed in training.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self._register_call_context_args("seed")
-
-    def remark(self, data):
-        """What a user should know of data that the layer takes: words, or None."""
+    def remark(self, data: tf.Tensor) -> str | None:
+        """Say that pictures with colours lose them; None of other data."""
         if len(data.shape) != 4 or data.shape[-1] != 3:
             return None
         ends = (data == 0) | (data == (255 if data.dtype == tf.uint8 else 1))
@@ -62,7 +60,10 @@ class Binarize(_Pixels):
             "preprocessing.Rescale with a likelihood of pixels, such as DiscretizedLogistic, or load with channels=1"
         )
 
-    def call(self, data, training=False, seed=None):
+    def preprocess(self, data: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None) -> tf.Tensor:
+        return self(data, training=training, seed=seed)
+
+    def call(self, data: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None) -> tf.Tensor:
         if not training:
             half = 128 if data.dtype == tf.uint8 else 0.5
             return tf.cast(data >= tf.cast(half, data.dtype), tf.float32)
@@ -73,7 +74,7 @@ class Binarize(_Pixels):
             value = tf.cast(flat, tf.int32)
             drawn = random.bytes_below(value + value // 128, seed)  # of 256: 0 is never drawn, 255 always
         else:
-            drawn = random.uniform(tf.shape(flat), seed) < self.unit(flat)
+            drawn = random.uniform(tf.shape(flat), seed) < self._to_unit(flat)
         return tf.reshape(tf.cast(drawn, tf.float32), tf.shape(data))
 
 
@@ -91,11 +92,11 @@ class Rescale(_Pixels):
         self.low, self.high = low, high
 
     @property
-    def bounds(self):
+    def bounds(self) -> Bounds:
         return self.low, self.high
 
-    def call(self, data):
-        return self.low + (self.high - self.low) * self.unit(data)
+    def call(self, data: tf.Tensor) -> tf.Tensor:
+        return self.low + (self.high - self.low) * self._to_unit(data)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"low": self.low, "high": self.high}
