@@ -146,7 +146,7 @@ def _cut(axes, series):
 
 def _second_axis(axes, objective, steps_per_epoch, epochs):
     """The KL's weight, or the capacity, where it changes with the step."""
-    if objective.schedule is None:
+    if objective is None or objective.schedule is None:
         return
     label, function = objective.schedule
     at = np.linspace(0, epochs, 1001)
