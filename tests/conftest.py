@@ -8,11 +8,13 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import sys
 import typing
 import warnings
 from typing import NamedTuple
 
+import filelock
 import pytest
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -72,6 +74,41 @@ def digits():
     from tfvae import data
 
     return np.concatenate([batch.numpy() for batch in data.load("digits", "train[:500]", shuffle=False)])
+
+
+@pytest.fixture(scope="session")
+def made_once(request, tmp_path_factory):
+    """A function: name, make -> the folder that `make(folder)` filled, in one of the processes that run the tests.
+
+    All of them read it, and none may change it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent  # of all workers
+
+    def folder(name, make):
+        path, begun = root / "made_once" / name, root / "made_once" / f".{name}"
+        path.parent.mkdir(exist_ok=True)
+        with filelock.FileLock(path.with_name(f"{name}.lock")):
+            if not path.is_dir():
+                shutil.rmtree(begun, ignore_errors=True)
+                make(begun)
+                begun.rename(path)
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_exported(made_once):
+    """`small_vae()`, and the folder of its servables, with 20 samples. It is not to be changed."""
+    from tests import models
+    from tfvae import serving
+
+    models.begin()
+    vae = models.small_vae()
+    about = {"config": {"latent_size": 3}}
+    return vae, made_once("small_vae", lambda folder: serving.export(vae, folder, samples=20, about=about))
 
 
 @contextlib.contextmanager
