@@ -308,8 +308,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def _ran(*arguments, prefix=(sys.executable, "-c", ALONE)):
-    command = [*prefix, str(EXPORT / "client.py"), *map(str, arguments)]
+def _ran(*arguments):
+    command = [sys.executable, "-c", ALONE, str(EXPORT / "client.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
@@ -356,7 +356,7 @@ def test_command_line(exported, server, tmp_path):
 
 
 def test_command_line_by_grpc(server):
-    done = _ran("--grpc", "--address", server["grpc"], "status", prefix=[sys.executable])
+    done = processes.run(EXPORT / "client.py", "--grpc", "--address", server["grpc"], "status")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("encoder version 1: AVAILABLE")
 
