@@ -132,12 +132,13 @@ class Verbs(NamedTuple):
 
 @pytest.fixture(scope="session")
 def verbs(tmp_path_factory):
-    """`Verbs`, for tests of the xdist group "verbs"."""
+    """`Verbs`, for tests of the xdist group "verbs"; 20 latents are those of the examples in export/README.md."""
     from tfvae import cli, showing
 
     folder, printed = tmp_path_factory.mktemp("verbs"), {}
     run, models = folder / "run", folder / "models"
-    lines = [["train", SMOKE, run], ["evaluate", run, "--samples", "1000"], ["plot", run], ["export", run, models]]
+    lines = [["train", SMOKE, run, "--set", "latent_size=20"], ["evaluate", run, "--samples", "1000"], ["plot", run]]
+    lines += [["export", run, models, "--samples", "20"]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(showing, "SECONDS", 0.02)
         for verb, *arguments in lines:
