@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 
 import pytest
 
@@ -92,6 +93,29 @@ def test_one_that_is_alone_says_so_and_ends_when_told(number, status, last):
     assert process.returncode == status and "met" not in output
     assert errors.splitlines()[-1].startswith(last)
     assert number == signal.SIGINT or errors == f"{last} {other} of TF_CONFIG\n"
+
+
+@pytest.mark.parametrize(("number", "raises"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_that_comes_while_an_object_is_finalised_is_heeded(number, raises, monkeypatch):
+    """What a handler raises there is ignored by Python, which only prints it."""
+    own, other = addresses(2)
+    looks = []
+
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def answers(place):
+        looks.append(Finalised())
+        looks[-1] = None
+        return len(looks) == 3
+
+    monkeypatch.setattr(rendezvous, "_answers", answers)
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    with pytest.raises(raises):
+        rendezvous.meet(own, [other])
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
 def test_two_processes_meet():

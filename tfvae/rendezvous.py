@@ -20,6 +20,24 @@ class _Told(BaseException):
     """SIGTERM came."""
 
 
+class _Signals:
+    """Those that came; each raises at once, and again when it is asked for.
+
+    Python ignores what a signal's handler raises while an object is finalised, but for a note on stderr.
+    """
+
+    def __init__(self):
+        self.raised = None
+
+    def tell(self, number, frame):
+        self.raised = KeyboardInterrupt if number == signal.SIGINT else _Told
+        raise self.raised
+
+    def check(self):
+        if self.raised is not None:
+            raise self.raised
+
+
 def meet(own: str, others: list[str]) -> None:
     """Wait until each of the other workers has been reached once.
 
@@ -37,10 +55,10 @@ def meet(own: str, others: list[str]) -> None:
     """
     port, missing = _split(own)[1], {address: _split(address) for address in others}
     try:
-        with _heeding_sigterm(), _listening(own, port, len(others)):
+        with _heeding_signals() as signals, _listening(own, port, len(others)):
             while missing:
                 progress.doing(f"waiting for {', '.join(missing)} of TF_CONFIG")
-                seen = _some_of(missing)
+                seen = _some_of(missing, signals)
                 missing = {address: place for address, place in missing.items() if address not in seen}
         progress.doing("joining the other workers")
     except _Told:
@@ -71,9 +89,10 @@ def _listening(own, port, count):
         ) from None
 
 
-def _some_of(places):
+def _some_of(places, signals):
     """Wait until one worker or more can be reached; give their addresses."""
     while True:
+        signals.check()
         seen = [address for address, place in places.items() if _answers(place)]
         if seen:
             return seen
@@ -88,17 +107,14 @@ def _answers(place):
 
 
 @contextlib.contextmanager
-def _heeding_sigterm():
-    """Within, SIGTERM raises `_Told` at once."""
-    if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
-        yield
-        return
-
-    def tell(number, frame):
-        raise _Told
-
-    before = signal.signal(signal.SIGTERM, tell)
+def _heeding_signals():
+    """Within, SIGTERM raises `_Told` and Ctrl-C KeyboardInterrupt, at once; gives the `_Signals`."""
+    signals, heeded = _Signals(), ()
+    if threading.current_thread() is threading.main_thread():  # elsewhere handlers cannot be set
+        heeded = (signal.SIGTERM, signal.SIGINT)
+    before = [(number, signal.signal(number, signals.tell)) for number in heeded]
     try:
-        yield
+        yield signals
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
