@@ -210,23 +210,20 @@ def test_a_search_says_its_trials(tmp_path):
 
 
 IMPORTED = """
-import os, sys
+import os
 import tfvae
 from tfvae import data
 print(len(data.load("digits", "test[:10]")), os.environ["TF_CPP_MIN_LOG_LEVEL"])
 """
 
 
-@pytest.mark.parametrize(("level", "lines"), [(None, 0), ("0", 1)])
-def test_importing_the_package_writes_nothing_unless_it_is_asked_to(level, lines):
-    """A new Python each, which imports TensorFlow: 5 s of CPU."""
+def test_importing_the_package_writes_nothing():
+    """A new Python, which imports TensorFlow: 5 s of CPU. `test_bad_data` has one that is asked to write."""
     variables = {key: value for key, value in os.environ.items() if key != tensorflow_output.LEVEL}
-    variables |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""} | (
-        {tensorflow_output.LEVEL: level} if level else {}
-    )
+    variables |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run([sys.executable, "-c", IMPORTED], env=variables, capture_output=True, text=True)
-    assert done.stdout.split() == ["1", level or "3"], done.stderr
-    assert min(len(done.stderr.splitlines()), 1) == lines
+    assert done.stdout.split() == ["1", "3"], done.stderr
+    assert done.stderr == ""
 
 
 def test_an_import_that_fails_shows_what_was_written(tmp_path):

@@ -25,8 +25,7 @@ from tensorflow_serving.apis import (
 )
 
 from tests import members, processes
-from tests.models import small_images, small_vae
-from tfvae import exporting
+from tests.models import small_images
 from tfvae.server import engine, json_tensors, settings
 from tfvae.server.errors import Refused
 from tfvae.server.models import Model
@@ -68,13 +67,28 @@ class Server:
         return self.process.returncode, output, errors
 
 
+WITHOUT_WARM_UP = shutil.ignore_patterns("tf_serving_warmup_requests")
+
+
+def copied_with_other_weights(version, folder):
+    """Copies a version, with weights half as large; it has no requests to be warmed up with, and loads sooner."""
+    shutil.copytree(version, folder, ignore=WITHOUT_WARM_UP)
+    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
+    tensors = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    halved = [value / 2 if np.asarray(value).dtype == np.float32 else value for value in tensors.values()]
+    prefix = str(folder / "variables" / "variables")
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=list(tensors), shape_and_slices=[""] * len(tensors), tensors=halved)
+
+
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(small_exported, tmp_path_factory):
     """A folder of servables, of two versions each; the VAE of the second."""
+    vae, exported = small_exported
     folder = tmp_path_factory.mktemp("served") / "models"
-    exporting.export(small_vae(seed=1), folder, samples=5)
-    vae = small_vae(seed=2)
-    exporting.export(vae, folder, samples=5)
+    for servable in ("encoder", "decoder", "scorer"):
+        copied_with_other_weights(exported / servable / "1", folder / servable / "1")
+        ignored = WITHOUT_WARM_UP if servable == "scorer" else None  # here no program of it runs
+        shutil.copytree(exported / servable / "1", folder / servable / "2", ignore=ignored)
     return folder, vae
 
 
@@ -95,7 +109,7 @@ def served(models):
 
 
 def test_rows_and_columns(models, served):
-    """Long: it is the first, for which two versions are exported and a server is started."""
+    """Long: it is the first, for which servables are exported and a server is started."""
     z = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, -1.0]], np.float32)
     expected = models[1].decode(z).mean()
     for body in ({"instances": z.tolist()}, {"instances": [{"z": row} for row in z.tolist()]}):
@@ -350,8 +364,8 @@ def test_versions_come_and_go_while_it_serves(models, tmp_path):
 
 
 def only(servable, models, folder):
-    """A folder of one servable's newest version: it is ready sooner."""
-    shutil.copytree(models[0] / servable / "2", folder / servable / "2")
+    """A folder of one servable's newest version, which is not warmed up: it is ready sooner."""
+    shutil.copytree(models[0] / servable / "2", folder / servable / "2", ignore=WITHOUT_WARM_UP)
     return folder
 
 
