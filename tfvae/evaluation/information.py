@@ -194,7 +194,7 @@ def _point(vae, settings, batch, key):
     precisions = t / units.variance(), (1.0 - t) / prior_units.variance()  # [B, n], [n]
     loc = (precisions[0] * units.loc + precisions[1] * prior_units.loc) / sum(precisions)
     q = distributions.MultivariateNormalDiag(loc, sum(precisions) ** -0.5)
-    rate = tf.reduce_sum(tfd.kl_divergence(q.units(), prior_units), axis=-1)  # [B]
+    rate = tf.reduce_sum(tfd.kl_divergence(distributions.units_of(q), prior_units), axis=-1)  # [B]
 
     def distortion(q, count, seed):
         return -tf.reduce_mean(given.log_likelihood(q.sample(count, seed=seed)), axis=0)
