@@ -21,7 +21,7 @@ from tfvae.distributions.scalars import (
 )
 from tfvae.distributions.shapes import as_shape, as_sizes, over_rows
 from tfvae.distributions.spherical import PowerSpherical, SphericalUniform
-from tfvae.distributions.units import units_of
+from tfvae.distributions.units import independent_units, units_of
 
 __all__ = [
     "MOMENT_DRAWS",
@@ -50,6 +50,7 @@ __all__ = [
     "bounded_exp",
     "draw_rows_alike",
     "draw_scalars",
+    "independent_units",
     "inverse_soft_clip",
     "line",
     "log_prob_of_events",

@@ -56,7 +56,7 @@ class Drawn(DistributionMixin):
         Returns:
             `[*sample_shape, *batch, *event]`.
         """
-        with tf.name_scope(name):
+        with tf.name_scope(self.name), tf.name_scope(name):
             sample_shape = tf.reshape(tf.convert_to_tensor(sample_shape, tf.int32), [-1])
             value = self._draw(sample_shape, tfp.random.sanitize_seed(seed), alike)
             if alike:  # parameters need not have spread the rows

@@ -135,7 +135,7 @@ def log_marginal_of_batch(vae: VAE, samples: int, batch: Any, key: tf.Tensor) ->
 
     def log_sums(count, index):  # logs of the sums of these samples' weights, and of their squares, [2, B]
         z, log_q = given._replace(seed=random.fold(key, index)).draw(count)  # [S, B, n]
-        log_weight = given.log_likelihood(z) + given.prior.log_prob(z) - log_q  # [S, B]
+        log_weight = given.log_weight(z, log_q)  # [S, B]
         return tf.stack([tf.reduce_logsumexp(power * log_weight, axis=0) for power in (1.0, 2.0)])
 
     chunks, rest = divmod(samples, at_once)

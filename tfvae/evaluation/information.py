@@ -14,7 +14,6 @@ from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, compiled, over_batches
 from tfvae.evaluation.evidence import NUMBERS_AT_ONCE, chunk
 from tfvae.model import VAE
-from tfvae.objectives.base import independent_units
 
 __all__ = [
     "KLParts",
@@ -190,7 +189,7 @@ def _point(vae, settings, batch, key):
     """Rate and distortion of each example `[2, B]`."""
     t, samples = settings
     given = vae.given(batch)
-    units, prior_units = independent_units(given.posterior, given.prior)
+    units, prior_units = distributions.independent_units(given.posterior, given.prior)
     precisions = t / units.variance(), (1.0 - t) / prior_units.variance()  # [B, n], [n]
     loc = (precisions[0] * units.loc + precisions[1] * prior_units.loc) / sum(precisions)
     q = distributions.MultivariateNormalDiag(loc, sum(precisions) ** -0.5)
