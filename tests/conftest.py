@@ -103,6 +103,7 @@ def made_once(request, tmp_path_factory):
 def small_exported(made_once):
     """`small_vae()`, and the folder of its servables, with 20 samples. It is not to be changed."""
     from tests import models
+    from tfvae import exporting
 
     models.begin()
     vae = models.small_vae()

@@ -98,8 +98,7 @@ def test_posterior_moments_do_not_depend_on_the_place_in_a_batch(name):
 def test_rows_that_are_drawn_alike_are_still_independent_draws(name):
     """Whatever spreads the rows, of parameters and noise, samples keep their shape, and a row its distribution."""
     distribution = built(CONDITIONALS[name])(tf.tile(features(1), [3, 1]))
-    with distributions.rows_alike():
-        z = tf.cast(distribution.sample(50, seed=SEED), tf.float32).numpy()
+    z = tf.cast(distributions.draw_rows_alike(distribution, 50, SEED), tf.float32).numpy()
     assert z.shape == (50, 3, *distribution.event_shape)
     np.testing.assert_allclose(z[:, 1:], z[:, :1].repeat(2, axis=1), rtol=1e-4, atol=1e-5)
     assert len(np.unique(z[:, 0], axis=0)) > 1

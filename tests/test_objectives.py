@@ -14,7 +14,7 @@ from tensorflow_probability import distributions as tfd
 from tests import members
 from tests.models import FixedNormal, begin, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import distributions, objectives, priors, random
-from tfvae.objectives import Given, base, importance
+from tfvae.objectives import Given, divergence, importance
 
 SEED = random.seed(0, random.Stream.EVALUATION)
 
@@ -91,7 +91,7 @@ def test_pairs_with_a_closed_kl():
 
 
 def test_an_estimated_kl_is_right_and_said_once(caplog):
-    base._say_estimated.cache_clear()
+    divergence._say_estimated.cache_clear()
     mixture = tfd.MixtureSameFamily(  # of one component: the standard normal, but nothing closed is known of it
         tfd.Categorical(logits=[0.0]), distributions.MultivariateNormalDiag(tf.zeros((1, 2)), tf.ones((1, 2)))
     )
@@ -262,7 +262,8 @@ def test_free_bits_of_a_prior_without_units_are_those_of_the_whole_kl(share):
 def test_units_have_the_density_of_the_whole():
     whole = wrong_posterior(linear_gaussian()[0].infer(linear_gaussian()[1]))
     z = whole.sample(seed=SEED)
-    np.testing.assert_allclose(tf.reduce_sum(whole.units().log_prob(z), axis=-1), whole.log_prob(z), rtol=1e-5)
+    units = distributions.units_of(whole)
+    np.testing.assert_allclose(tf.reduce_sum(units.log_prob(z), axis=-1), whole.log_prob(z), rtol=1e-5)
 
 
 def test_discrepancy_is_zero_between_equal_distributions_and_not_between_others():
@@ -565,7 +566,7 @@ def test_the_gradient_of_chosen_draws_has_the_expectation_of_that_of_all(estimat
 
 def test_draws_are_chosen_by_their_weights():
     v = tf.repeat(tf.constant([[0.1], [0.0], [0.6], [0.3]]), 5000, axis=1)  # [S, B]
-    s, b = np.moveaxis(importance.chosen_by_weight(v, 3, SEED).numpy(), -1, 0)  # [C, B]
+    s, b = np.moveaxis(importance.choose_by_weight(v, 3, SEED).numpy(), -1, 0)  # [C, B]
     np.testing.assert_array_equal(b, np.broadcast_to(np.arange(5000), (3, 5000)))
     np.testing.assert_allclose(np.bincount(s.ravel(), minlength=4) / s.size, v[:, 0], atol=0.02)
     assert (s != 1).all()
@@ -573,7 +574,7 @@ def test_draws_are_chosen_by_their_weights():
 
 def test_the_last_draw_is_chosen_where_rounding_goes_past_it(monkeypatch):
     monkeypatch.setattr(random, "uniform", lambda shape, seed: tf.ones(shape))
-    choice = importance.chosen_by_weight(tf.constant([[0.25, 1.0], [0.75, 0.0]]), 2, SEED).numpy()
+    choice = importance.choose_by_weight(tf.constant([[0.25, 1.0], [0.75, 0.0]]), 2, SEED).numpy()
     np.testing.assert_array_equal(choice, [[[1, 0], [1, 1]]] * 2)
 
 

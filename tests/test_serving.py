@@ -17,7 +17,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tests import members, processes
 from tests.models import linear_gaussian, small_images, small_vae
 from tfvae import evaluation, exporting, networks, preprocessing, priors
-from tfvae.exporting import saved_model
+from tfvae.exporting import half_precision, saved_model
 from tfvae.exporting import signatures as signatures_module
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -60,7 +60,7 @@ def conditional():
     def by_name(signature):
         return lambda **given: signature.function(*(given[spec.name] for spec in signature.specs))
 
-    found = signatures_module.of(vae, 2, 5, False)
+    found = signatures_module.make_signatures(vae, 2, 5, False)
     return vae, {name: {key: by_name(its) for key, its in signatures.items()} for name, signatures in found.items()}
 
 
@@ -268,6 +268,45 @@ def test_half_precision_is_measured(exported, tmp_path, dtype, bound):
     assert tf.as_dtype(dtype) in kinds
 
 
+def test_a_converted_vae_has_networks_of_the_other_type_and_answers_alike():
+    vae = small_vae()
+    half, images = half_precision.convert(vae, "bfloat16"), tf.constant(small_images(3))
+    for network, other in ((vae.encoder, half.encoder), (vae.decoder, half.decoder)):
+        assert {weight.dtype for weight in other.weights} == {"bfloat16"}
+        for one, its in zip(network.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(tf.cast(one, tf.bfloat16), its)
+    assert half.posterior is vae.posterior and half.likelihood is vae.likelihood
+    mean = half.encode(images).mean()
+    assert mean.dtype == tf.float32
+    np.testing.assert_allclose(mean, vae.encode(images).mean(), atol=0.05)
+
+
+def parity_of(path, exact, stored):
+    """Of one signature `f`, whose function answers `exact`, and of which check.npz holds `stored`."""
+    (path / "assets.extra").mkdir(exist_ok=True)
+    np.savez(path / "assets.extra" / "check.npz", **{"f/outputs/y": np.array(stored, np.float32)})
+    signature = signatures_module.Signature(lambda x: {"y": x}, [tf.TensorSpec([None], tf.float32, "x")])
+    return half_precision.measure_parity(path, {"f": {"x": np.array(exact, np.float32)}}, {"f": signature})
+
+
+@pytest.mark.parametrize(
+    ("exact", "stored", "expected"),
+    [
+        ([1.0, -2.0], [1.0, -2.0], 0.0),
+        ([0.5, 1.0], [0.75, 1.0], 0.25),  # absolute, below 1
+        ([8.0, 0.0], [10.0, 0.0], 0.25),  # in parts of the value, above
+        ([-np.inf, 4.0], [-np.inf, 5.0], 0.25),  # infinities that agree do not count
+    ],
+)
+def test_parity_is_the_largest_difference(tmp_path, exact, stored, expected):
+    assert parity_of(tmp_path, exact, stored) == {"f": {"y": pytest.approx(expected)}}
+
+
+def test_an_answer_that_overflows_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="f has y that are not finite in this dtype: try bfloat16"):
+        parity_of(tmp_path, [1e5], [np.inf])
+
+
 def test_another_dtype_is_refused(exported, tmp_path):
     with pytest.raises(ValueError, match="dtype must be one of float32, float16, bfloat16, not 'int8'"):
         exporting.export(exported[0], tmp_path, dtype="int8")
@@ -292,10 +331,10 @@ def test_data_that_are_no_pixels_have_one_form(no_pixels):
 
 def test_rescaled_pixels():
     vae = small_vae(preprocessor=preprocessing.Rescale(), likelihood=members.LIKELIHOODS["ContinuousBernoulli"]())
-    score = signatures_module.of(vae, 2, 5, False)["scorer"]["score_image"]
-    given = saved_model.examples(vae, score.specs)
+    score = signatures_module.make_signatures(vae, 2, 5, False)["scorer"]["score_image"]
+    given = saved_model.make_request(vae, score.specs)
     assert np.isfinite(
-        saved_model.answers({"score_image": score.function}, {"score_image": given})["score_image"]["elbo"]
+        saved_model.compute_answers({"score_image": score.function}, {"score_image": given})["score_image"]["elbo"]
     ).all()
 
 

@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae.evaluation.batches import Estimate, over_batches
-from tfvae.evaluation.chains import STRETCHES, Settings, step_sizes, weigh
+from tfvae.evaluation.chains import STRETCHES, Settings, step_sizes, weigh_chains
 from tfvae.model import VAE
 from tfvae.objectives import Given
 
 __all__ = ["Annealed", "Bounds", "annealed", "bidirectional"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Annealed(Estimate):
     """An `Estimate` by annealed importance sampling, and how its chains went; each `[N]`, one per example."""
 
@@ -72,7 +72,7 @@ def annealed(
         ValueError: when prior or posterior have no density on R^n, or a number is below 1.
     """
     settings = _settings(vae, chains, temperatures, leapfrogs, from_posterior)
-    return Annealed(*over_batches(vae, _forward, data, seed, verbose, settings))
+    return Annealed(*over_batches(vae, _bound_batch, data, seed, verbose, settings))
 
 
 def bidirectional(
@@ -107,8 +107,8 @@ def bidirectional(
         ValueError: as `annealed`.
     """
     settings = _settings(vae, chains, temperatures, leapfrogs, from_posterior)
-    drawn = _drawn(vae, count, condition, random.seed(seed, random.Stream.SAMPLING))
-    found = over_batches(vae, _both, drawn, seed, verbose, settings, check=lambda vae, batch: None)  # it is ours
+    drawn = _draw_examples(vae, count, condition, random.seed(seed, random.Stream.SAMPLING))
+    found = over_batches(vae, _bound_batch_both_ways, drawn, seed, verbose, settings, lambda *_: None)  # it is ours
     return Bounds(Annealed(*found[:3]), Annealed(*found[3:]))
 
 
@@ -127,7 +127,7 @@ def _settings(vae, chains, temperatures, leapfrogs, from_posterior):
     return Settings(chains, stretches, math.ceil(temperatures / stretches), leapfrogs, bool(from_posterior))
 
 
-def _drawn(vae, count, condition, seed):
+def _draw_examples(vae, count, condition, seed):
     """Examples and the latents they were drawn from: (x `[N, *event]`, z `[N, n]`), and conditions if there are any."""
     if condition is not None:
         condition = tf.broadcast_to(vae.as_condition(tf.convert_to_tensor(condition)), [count, vae.condition_size])
@@ -142,27 +142,27 @@ def _drawn(vae, count, condition, seed):
     return tuple(part.numpy() for part in parts if part is not None)
 
 
-def _forward(vae, settings, batch, key):
+def _bound_batch(vae, settings, batch, key):
     """`[3, B]`: what `Annealed` has."""
     given = vae.given(batch)
-    start, ratio = _way(settings, given)
+    start, ratio = _path(settings, given)
     sizes = step_sizes(settings, given.x, start, ratio, random.fold(key, 0))
-    return weigh(settings, given.x, start, ratio, sizes, random.fold(key, 1))
+    return weigh_chains(settings, given.x, start, ratio, sizes, random.fold(key, 1))
 
 
-def _both(vae, settings, batch, key):
+def _bound_batch_both_ways(vae, settings, batch, key):
     """`[6, B]`: what `Annealed` has, of the lower and of the upper bound, of x `[B, *event]` and their z `[B, n]`."""
     x, z, *condition = batch
     (condition,) = condition or (None,)
     posterior, prior = vae.infer(x, condition), vae.prior.distribution(condition, vae.infer)
-    start, ratio = _way(settings, Given(x, posterior, prior, lambda z: vae.decode(z, condition)))
+    start, ratio = _path(settings, Given(x, posterior, prior, lambda z: vae.decode(z, condition)))
     sizes = step_sizes(settings, x, start, ratio, random.fold(key, 0))
-    lower = weigh(settings, x, start, ratio, sizes, random.fold(key, 1))
-    upper = weigh(settings, x, start, ratio, sizes, random.fold(key, 2), z)
+    lower = weigh_chains(settings, x, start, ratio, sizes, random.fold(key, 1))
+    upper = weigh_chains(settings, x, start, ratio, sizes, random.fold(key, 2), z)
     return tf.concat([lower, -upper[:1], upper[1:]], axis=0)
 
 
-def _way(settings, given):
+def _path(settings, given):
     """(p_0, distribution of batch `[]` or `[B]`; log f_1 / p_0, a function z `[C, B, n]` -> `[C, B]`)."""
     if not settings.from_posterior:
         return given.prior, given.log_likelihood

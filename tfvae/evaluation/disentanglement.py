@@ -68,8 +68,8 @@ def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
         factors: integers `[N, k]`.
         bins: of equal width, from the smallest to the largest value of each latent.
     """
-    codes, factors = _checked(codes, factors)
-    cut = np.stack([_cut(column, bins) for column in codes.T])  # [n, N]
+    codes, factors = _check(codes, factors)
+    cut = np.stack([_cut_into_bins(column, bins) for column in codes.T])  # [n, N]
     gaps = []
     for factor in factors.T:
         known = np.sort([_mutual_information(column, factor) for column in cut] + [0.0])  # 0: a latent of no use
@@ -77,7 +77,7 @@ def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
     return float(np.mean(gaps))
 
 
-def _cut(column, bins):
+def _cut_into_bins(column, bins):
     """Floats [N] -> the bins that they are in."""
     low, high = column.min(), column.max()
     if low == high:
@@ -116,8 +116,8 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
         factors: integers `[N, k]`.
         seed: of the forests and of the division into halves.
     """
-    codes, factors = _checked(codes, factors)
-    train, test = _halves(len(codes), seed)
+    codes, factors = _check(codes, factors)
+    train, test = _split_rows(len(codes), seed)
     use, accuracy = np.zeros((codes.shape[1], factors.shape[1])), []
     for j, factor in enumerate(factors.T):
         forest = RandomForestClassifier(20, max_features=None, min_samples_leaf=2, random_state=seed)
@@ -149,7 +149,7 @@ def sap(codes: np.ndarray, factors: np.ndarray, categorical: Sequence[int] = (),
         seed: of the division of rows.
     """
     unordered = np.isin(np.arange(np.shape(factors)[-1]), list(categorical))
-    codes, factors, kept = _checked(codes, factors, with_kept=True)
+    codes, factors, kept = _check(codes, factors, with_kept=True)
     gaps = []
     for factor, classes in zip(factors.T, unordered[kept], strict=True):
         score = _threshold_score if classes else _r_squared
@@ -166,7 +166,7 @@ def _r_squared(column, factor, seed):
 
 
 def _threshold_score(column, factor, seed):
-    train, test = _halves(len(column), seed)
+    train, test = _split_rows(len(column), seed)
     tree = DecisionTreeClassifier(
         max_leaf_nodes=factor.max() + 1, min_samples_leaf=5, class_weight="balanced", random_state=seed
     )
@@ -197,12 +197,12 @@ def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, 
     Raises:
         NotApplicable: when no value of a factor has two rows.
     """
-    codes, factors = _checked(codes, factors)
+    codes, factors = _check(codes, factors)
     varies = codes.min(axis=0) < codes.max(axis=0)
     if not varies.any():
         return 0.0
     codes = codes[:, varies] / codes[:, varies].std(axis=0)
-    groups = [_groups(factor, j) for j, factor in enumerate(factors.T)]
+    groups = [_group_rows(factor, j) for j, factor in enumerate(factors.T)]
     rng = np.random.default_rng(seed)
 
     def count():  # votes of each latent for each factor, [n, k]
@@ -217,7 +217,7 @@ def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, 
     return float(count()[np.arange(len(told)), told].sum() / votes)
 
 
-def _groups(factor, j):
+def _group_rows(factor, j):
     """Integers [N] -> for each value that two rows have, these rows."""
     order = np.argsort(factor, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(factor[order])) + 1)
@@ -227,13 +227,13 @@ def _groups(factor, j):
     return groups
 
 
-def _halves(count, seed):
+def _split_rows(count, seed):
     """Rows to train on, and rows to test on."""
     rows = np.random.default_rng(seed).permutation(count)
     return rows[: count // 2], rows[count // 2 :]
 
 
-def _checked(codes, factors, with_kept=False):
+def _check(codes, factors, with_kept=False):
     """-> float64 [N, n], and the factors that vary, each as integers from 0 without gaps: [N, k]."""
     codes, factors = np.asarray(codes), np.asarray(factors)
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or len(codes) < 2:

@@ -35,7 +35,7 @@ class FewEffective(RuntimeWarning):
     """So few importance samples are effective that an estimate is likely too low."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Importance(Estimate):
     """An `Estimate` by importance sampling, and how far its weights w can be trusted; each `[N]`, one per example.
 
@@ -131,11 +131,11 @@ def doubt(found: Importance, samples: int) -> str | None:
 def log_marginal_of_batch(vae: VAE, samples: int, batch: Any, key: tf.Tensor) -> tf.Tensor:
     """The estimates of log p(x), nats, and the effective samples: `[2, B]`."""
     given = vae.given(batch)
-    at_once = chunk(given.x, samples)
+    at_once = chunk_size(given.x, samples)
 
     def log_sums(count, index):  # logs of the sums of these samples' weights, and of their squares, [2, B]
         z, log_q = given._replace(seed=random.fold(key, index)).draw(count)  # [S, B, n]
-        log_weight = given.log_likelihood(z) + given.prior.log_prob(z) - log_q  # [S, B]
+        log_weight = given.log_weight(z, log_q)  # [S, B]
         return tf.stack([tf.reduce_logsumexp(power * log_weight, axis=0) for power in (1.0, 2.0)])
 
     chunks, rest = divmod(samples, at_once)
@@ -150,6 +150,6 @@ def log_marginal_of_batch(vae: VAE, samples: int, batch: Any, key: tf.Tensor) ->
     return tf.stack([total - math.log(samples), effective])  # [2, B]
 
 
-def chunk(x: tf.Tensor, samples: int) -> int:
+def chunk_size(x: tf.Tensor, samples: int) -> int:
     """How many of `samples` decodings of x `[B, *event]` are made at once."""
     return max(1, min(samples, NUMBERS_AT_ONCE // math.prod(x.shape)))

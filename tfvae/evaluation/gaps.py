@@ -8,7 +8,7 @@ from tfvae import random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.evidence import log_marginal
-from tfvae.evaluation.information import mean_of
+from tfvae.evaluation.information import average_draws
 from tfvae.model import VAE
 
 __all__ = ["Gap", "gap"]
@@ -107,7 +107,8 @@ def _elbos(vae, settings, batch, key):
 
     start = vae.posterior.unconstrained(given.posterior)
     best = _adam(loss_gradient, start, steps, rate, random.fold(key, 0))
-    return tf.stack([mean_of(elbo, q, given.x, samples, random.fold(key, 1)) for q in (given.posterior, local(best))])
+    both = (given.posterior, local(best))
+    return tf.stack([average_draws(elbo, q, given.x, samples, random.fold(key, 1)) for q in both])
 
 
 def _adam(gradient, start, steps, rate, key):

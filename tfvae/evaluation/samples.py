@@ -52,7 +52,7 @@ def pixel_features(train_images: np.ndarray, dimensions: int = 50, seed: int = 0
     Raises:
         ValueError: when there are fewer images or pixels than dimensions; by the function, for images of another shape.
     """
-    pixels = _pixels(train_images)
+    pixels = _flatten_pixels(train_images)
     if not 1 <= dimensions <= min(pixels.shape):
         raise ValueError(
             f"dimensions must be from 1 to {min(pixels.shape)}, the lesser of the numbers of images and of pixels, "
@@ -64,12 +64,12 @@ def pixel_features(train_images: np.ndarray, dimensions: int = 50, seed: int = 0
     def features(images):
         if np.shape(images)[1:] != event:
             raise ValueError(f"images must be [N, *{event}], as those of training; they are {np.shape(images)}")
-        return components.transform(_pixels(images)).astype(np.float64)
+        return components.transform(_flatten_pixels(images)).astype(np.float64)
 
     return features
 
 
-def _pixels(images):
+def _flatten_pixels(images):
     images = np.asarray(images)
     flat = images.reshape(len(images), -1).astype(np.float32)
     return flat / 255 if images.dtype == np.uint8 else flat
@@ -108,10 +108,10 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 
         generated: features `[M, d]`, best as many.
         neighbours: k.
     """
-    real, generated = _checked(real, generated, neighbours)
+    real, generated = _check(real, generated, neighbours)
     reach = _squared_reach(real, neighbours), _squared_reach(generated, neighbours)
     among_real, among_generated = np.zeros(len(generated), bool), np.zeros(len(real), bool)
-    for rows, squared in _chunks(real, generated):
+    for rows, squared in _chunk_distances(real, generated):
         among_real |= (squared <= reach[0][rows, None]).any(axis=0)
         among_generated[rows] = (squared <= reach[1]).any(axis=1)
     return PrecisionRecall(float(among_real.mean()), float(among_generated.mean()))
@@ -130,10 +130,10 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 
         generated: features `[M, d]`.
         neighbours: k.
     """
-    real, generated = _checked(real, generated, neighbours)
+    real, generated = _check(real, generated, neighbours)
     reach = _squared_reach(real, neighbours)
     inside, covered = 0, np.zeros(len(real), bool)
-    for rows, squared in _chunks(real, generated):
+    for rows, squared in _chunk_distances(real, generated):
         within = squared <= reach[rows, None]
         inside += int(within.sum())
         covered[rows] = within.any(axis=1)
@@ -143,12 +143,12 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 
 def _squared_reach(points, neighbours):
     """[N, d] -> squared distances to the k-th nearest of the other points, [N]."""
     reach = np.empty(len(points))
-    for rows, squared in _chunks(points, points):
+    for rows, squared in _chunk_distances(points, points):
         reach[rows] = np.partition(squared, neighbours, axis=1)[:, neighbours]  # the 0-th is the point itself
     return reach
 
 
-def _chunks(a, b):
+def _chunk_distances(a, b):
     """Rows of a, and their squared distances to b; of the differences, so that equal points are at distance 0."""
     size = max(1, DISTANCES_AT_ONCE // len(b))
     for start in range(0, len(a), size):
@@ -156,7 +156,7 @@ def _chunks(a, b):
         yield rows, cdist(a[rows], b, "sqeuclidean")
 
 
-def _checked(real, generated, neighbours):
+def _check(real, generated, neighbours):
     real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
     if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]:
         raise ValueError(f"features must be [N, d] and [M, d]; they are {real.shape} and {generated.shape}")

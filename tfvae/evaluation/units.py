@@ -9,7 +9,6 @@ from tensorflow_probability import distributions as tfd
 from tfvae import distributions
 from tfvae.evaluation.batches import over_batches
 from tfvae.model import VAE
-from tfvae.objectives.base import independent_units
 
 __all__ = ["ACTIVE", "Units", "active_units", "kl_per_unit", "latent_units"]
 
@@ -89,7 +88,7 @@ def kl_per_unit(vae: VAE, data: Any, verbose: int = 0) -> np.ndarray:
 def _kl_of_units(vae, _, batch, key):
     del key  # the KL has a closed form
     given = vae.given(batch)
-    return tf.transpose(tfd.kl_divergence(*independent_units(given.posterior, given.prior)))  # [n, B]
+    return tf.transpose(tfd.kl_divergence(*distributions.independent_units(given.posterior, given.prior)))  # [n, B]
 
 
 def _centers_and_kl(vae, _, batch, key):

@@ -69,8 +69,10 @@ def export(
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"elbo_samples": elbo_samples, "samples": samples, "jit_compile": jit_compile}
-    servables = signatures.of(vae if dtype == "float32" else half_precision.convert(vae, dtype), **settings)
-    exact = signatures.of(vae, elbo_samples, samples, False)
+    servables = signatures.make_signatures(
+        vae if dtype == "float32" else half_precision.convert(vae, dtype), **settings
+    )
+    exact = signatures.make_signatures(vae, elbo_samples, samples, False)
     for name in servables:
         files.check(folder / name / "1")
     with filelock.FileLock(folder / ".lock"), files.workspace(folder) as beside:
@@ -78,7 +80,7 @@ def export(
         for name, functions in servables.items():
             progress.doing(f"exporting the {name}")
             path = beside / name
-            requests = {key: saved_model.examples(vae, signature.specs) for key, signature in functions.items()}
+            requests = {key: saved_model.make_request(vae, signature.specs) for key, signature in functions.items()}
             saved_model.write(path, name, functions, requests)
             parity = half_precision.measure_parity(path, requests, exact[name]) if dtype != "float32" else {}
             record = {

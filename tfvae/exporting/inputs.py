@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfvae.model import VAE
 
-__all__ = ["Form", "checked", "conditions_of", "data_of", "image_bytes"]
+__all__ = ["Form", "check_inputs", "condition_forms", "data_forms", "decode_images"]
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
@@ -21,10 +21,10 @@ class Form(NamedTuple):
 
     suffix: str
     spec: tf.TensorSpec
-    loaded: Callable
+    load: Callable[[tf.Tensor], tf.Tensor]
 
 
-def data_of(vae: VAE) -> list[Form]:
+def data_forms(vae: VAE) -> list[Form]:
     """The forms of x `[B, *event]`: as the VAE was trained on, and of pixels, as float32 and as images in bytes too."""
     shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor_view
 
@@ -44,7 +44,7 @@ def data_of(vae: VAE) -> list[Form]:
         forms.append(form("_float", "float32"))
         if len(shape) == 3 and shape[-1] in (1, 3):
             spec = tf.TensorSpec([None], tf.string, "image_bytes")
-            forms.append(Form("_image", spec, lambda x: supported(image_bytes(x, shape), "image_bytes")))
+            forms.append(Form("_image", spec, lambda x: supported(decode_images(x, shape), "image_bytes")))
     return forms
 
 
@@ -53,7 +53,7 @@ def _condition(vae, x):
     return (x, tf.zeros([tf.shape(x)[0], vae.condition_size])) if vae.condition_size else x
 
 
-def conditions_of(vae: VAE) -> list[Form]:
+def condition_forms(vae: VAE) -> list[Form]:
     """The forms of a conditional VAE's conditions: float32 `[B, k]`, and labels int32 `[B]`; none of another VAE."""
     if not vae.condition_size:
         return []
@@ -68,7 +68,7 @@ def conditions_of(vae: VAE) -> list[Form]:
     ]
 
 
-def checked(values: Sequence[tf.Tensor], specs: Sequence[tf.TensorSpec]) -> list[tf.Tensor]:
+def check_inputs(values: Sequence[tf.Tensor], specs: Sequence[tf.TensorSpec]) -> list[tf.Tensor]:
     """The inputs of one request, a list, when each has its spec's shape, finite numbers, and as many rows as the first.
 
     TensorFlow Serving does not look at shapes; a reshape would make two rows of a row that is twice as long.
@@ -96,7 +96,7 @@ def _require(condition, message):
     tf.debugging.Assert(tf.reduce_all(condition), [message])
 
 
-def image_bytes(encoded: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+def decode_images(encoded: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
     """PNG or JPEG files `[B]`, strings, of the height, width and channels `shape` -> uint8 `[B, *shape]`."""
     with tf.name_scope("image_bytes"):  # which errors of the decoders name
         return tf.map_fn(lambda one: _pixels(one, shape), encoded, fn_output_signature=tf.TensorSpec(shape, tf.uint8))

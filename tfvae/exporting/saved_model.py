@@ -13,7 +13,7 @@ from tfvae.exporting.signatures import Signature
 from tfvae.model import VAE
 from tfvae.programs import program
 
-__all__ = ["answers", "checksum", "examples", "write"]
+__all__ = ["checksum", "compute_answers", "make_request", "write"]
 
 EXAMPLES = 4  # of a check's requests
 WARM_UP = (1, EXAMPLES)  # rows of warm-up requests
@@ -22,7 +22,7 @@ WARM_UP = (1, EXAMPLES)  # rows of warm-up requests
 def write(
     path: pathlib.Path, servable: str, signatures: dict[str, Signature], requests: dict[str, dict[str, np.ndarray]]
 ) -> None:
-    """Writes a servable's SavedModel with `assets.extra`: tf_serving_warmup_requests, and check.npz (see `answers`).
+    """Write a servable's SavedModel with `assets.extra`: tf_serving_warmup_requests, and check.npz with its answers.
 
     Args:
         path: of the new folder.
@@ -31,7 +31,7 @@ def write(
         requests: name -> inputs, name -> array.
     """
     functions = {
-        name: tf.function(signature.function, input_signature=signature.specs, autograph=False).get_concrete_function()
+        name: program(signature.function, input_signature=signature.specs, autograph=False).get_concrete_function()
         for name, signature in signatures.items()
     }
     module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
@@ -40,7 +40,7 @@ def write(
     with tensorflow_output.warnings_alone():
         tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
     (path / "assets.extra").mkdir()
-    outputs = answers(functions, requests)
+    outputs = compute_answers(functions, requests)
     requests, outputs = ({"serving_default": found[default]} | found for found in (requests, outputs))
     _write_warm_up(path / "assets.extra" / "tf_serving_warmup_requests", servable, requests)
     stored = {f"{name}/inputs/{key}": value for name, found in requests.items() for key, value in found.items()}
@@ -48,7 +48,7 @@ def write(
     np.savez_compressed(path / "assets.extra" / "check.npz", **stored)  # type: ignore[arg-type]  # a name may be any
 
 
-def answers(
+def compute_answers(
     functions: dict[str, Callable], requests: dict[str, dict[str, np.ndarray]]
 ) -> dict[str, dict[str, np.ndarray]]:
     """What the signatures' functions answer: name -> output -> array; by one program, for each takes time to make."""
@@ -76,7 +76,7 @@ def _write_warm_up(path, servable, requests):
                 writer.write(log.SerializeToString())
 
 
-def examples(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
+def make_request(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
     """A request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
     seed = random.seed(0, random.Stream.SAMPLING)
     found = {}

@@ -128,8 +128,8 @@ class QuantizedLogistic(distributions.Drawn, tfd.Distribution):
         steps = self.levels - 1
         return tf.clip_by_value(tf.round(self.logistic.quantile(level) * steps), 0, steps) / steps
 
-    def _drawn(self, sample_shape, seed):
-        return self._quantile(distributions.open_uniform(self._shape_of(sample_shape), seed))
+    def _draw(self, sample_shape: tf.Tensor, seed: tf.Tensor, alike: bool) -> tf.Tensor:
+        return self._quantile(distributions.open_uniform(self._noise_shape(sample_shape, alike), seed))
 
 
 class _Levels(distributions.Conditional):

@@ -11,8 +11,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-from tfvae import random, replicas
-from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, log_mean_exp, register, weigh
+from tfvae import distributions, random, replicas
+from tfvae.objectives.base import Objective, Terms, log_mean_exp, register, weigh
 from tfvae.objectives.given import Given
 
 __all__ = ["DIP", "MMD", "BetaTC"]
@@ -45,7 +45,7 @@ class BetaTC(Objective):
             raise ValueError(f"alpha, beta and gamma must be 0 or more: {self}")
 
     def __call__(self, given: Given) -> Terms:
-        (units,) = independent_units(given.posterior)
+        (units,) = distributions.independent_units(given.posterior)
         everyone = tfd.Normal(replicas.gather(units.loc), replicas.gather(units.scale))  # batch [M, n]
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
@@ -57,7 +57,7 @@ class BetaTC(Objective):
         correlation = log_aggregate - log_units
         distance = log_units - given.prior.log_prob(z)[0]
         loss = self.alpha * information + self.beta * correlation + self.gamma * distance - reconstruction
-        return Terms(loss, reconstruction, kl_divergence(given.posterior, given.prior, z, log_q))
+        return Terms(loss, reconstruction, given.kl(z, log_q))
 
 
 @register
@@ -87,7 +87,7 @@ class DIP(Objective):
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        kl = given.kl(z, log_q)  # [B]
         covariance = tfp.stats.covariance(replicas.gather(given.posterior.mean()))  # [n, n]
         if self.aggregate:
             covariance += tf.linalg.diag(tf.reduce_mean(replicas.gather(given.posterior.variance()), axis=0))
@@ -135,7 +135,7 @@ class MMD(Objective):
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        kl = given.kl(z, log_q)  # [B]
         draws = tf.shape(z)[1:2] if given.prior.batch_shape.rank == 0 else []  # one for each example
         other = given.prior.sample(draws, seed=random.fold(given.seed, 1))  # [B, n]
         discrepancy = self.discrepancy(replicas.gather(z[0]), replicas.gather(other))

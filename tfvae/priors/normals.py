@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, networks
-from tfvae.distributions.paths import Path
+from tfvae.distributions import Path
 from tfvae.posteriors import DiagonalNormal
 
 __all__ = ["ConditionalNormal", "Hierarchical", "StandardNormal", "standard_normal"]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions
-from tfvae.distributions.paths import Path
+from tfvae.distributions import Path
 
 __all__ = ["SphericalUniform"]
 

@@ -1,78 +1,20 @@
-"""The two protocols: layers that give TFP distributions, given features (`Conditional`) or given nothing (`Prior`).
+"""`Conditional`: the layer that turns features into a distribution, of latents (posteriors) or of x (likelihoods).
 
 A network gives features, a layer turns features into a distribution, and whatever is measured is measured on
-distributions. Both layers compute in float32, under mixed precision too: log-densities are sums over hundreds of terms.
+distributions. The layer computes in float32, under mixed precision too: log-densities are sums over hundreds of terms.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfvae.distributions.paths import Path, line
+from tfvae.distributions.shapes import as_shape
 
-__all__ = [
-    "Conditional",
-    "Prior",
-    "as_shape",
-    "as_sizes",
-    "bounded_exp",
-    "inverse_soft_clip",
-    "over_rows",
-    "soft_clip",
-    "units_of",
-]
-
-
-def as_shape(shape: Any) -> tuple[int, ...]:
-    """A size or a sequence of sizes -> tuple; ValueError unless all are positive integers."""
-    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    if not sizes or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):
-        raise ValueError(f"a shape is one or more positive integers, not {shape!r}")
-    return sizes
-
-
-def as_sizes(sizes: Any) -> tuple[int, ...]:
-    """A sequence of sizes, or none, of layers -> tuple; ValueError unless all are positive integers."""
-    return as_shape(sizes) if isinstance(sizes, int) or len(sizes) else ()
-
-
-def soft_clip(raw: tf.Tensor, bound: float) -> tf.Tensor:
-    """Clip softly to stay within -bound and bound: about the identity near 0; `inverse_soft_clip` undoes it."""
-    return bound * tf.tanh(raw / bound)
-
-
-def inverse_soft_clip(value: tf.Tensor, bound: float) -> tf.Tensor:
-    """Give the raw number of which `soft_clip` makes `value`, within -bound and bound."""
-    return bound * tf.atanh(value / bound)
-
-
-def bounded_exp(raw: tf.Tensor, bound: float = 7.0) -> tf.Tensor:
-    """Exponentiate, softly clipped to stay within exp(-bound) and exp(bound): neither infinity nor zero is reached."""
-    return tf.exp(soft_clip(raw, bound))
-
-
-def units_of(distribution: tfd.Distribution) -> tfd.Distribution | None:
-    """Give a distribution over latents `[n]` as n independent ones, batch `[..., n]`, event `[]`; None where it is not.
-
-    Distributions that have independent units say so by a method `units`.
-    """
-    units = getattr(distribution, "units", None)
-    return None if units is None else units()
-
-
-def over_rows(network: Callable, z: tf.Tensor, condition: tf.Tensor | None = None, **kwargs) -> tf.Tensor:
-    """network of z `[..., n]`, any batch shape, and condition `[B, k]`, which broadcasts to it -> `[..., *output]`."""
-    rows = inputs = tf.reshape(z, [-1, z.shape[-1]])
-    if condition is not None:
-        condition = tf.broadcast_to(condition, tf.concat([tf.shape(z)[:-1], tf.shape(condition)[-1:]], axis=0))
-        inputs = [rows, tf.reshape(condition, [-1, condition.shape[-1]])]
-    features = network(inputs, **kwargs)  # [prod(...), *output]
-    shape = tf.concat([tf.shape(z)[:-1], features.shape[1:]], axis=0)
-    return tf.ensure_shape(tf.reshape(features, shape), [*z.shape[:-1], *features.shape[1:]])
+__all__ = ["Conditional"]
 
 
 class Conditional(keras.layers.Layer):
@@ -179,64 +121,6 @@ class Conditional(keras.layers.Layer):
         raw = self.raw(mean)
         if raw is not None:
             self.projection.bias.assign(tf.concat([tf.reshape(r, [-1]) for r in raw], axis=0))
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"event_shape": list(self.event_shape)}
-
-
-class Prior(keras.layers.Layer):
-    """Abstract layer: -> p(z), a `tfd.Distribution` with event shape `event_shape` and batch shape `[]`.
-
-    A subclass defines `distribution`; weights, if any, are made in its `__init__` with `add_weight`. It may say too
-    whether latents lie anywhere in R^n (`flat`, `nearest`), by which paths one goes from one to another (`paths`), how
-    much of a latent the decoder sees (`decoder_shape`), how it starts from data (`start`), and, where it holds examples
-    x, that these stay among the possible (`keep_within`).
-
-    Args:
-        event_shape: the latent size, an integer or a tuple of one.
-    """
-
-    flat = True  # whether latents may lie anywhere in R^n
-
-    def __init__(self, event_shape: int | Sequence[int], **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.event_shape = as_shape(event_shape)
-        self.built = True  # Keras never calls it: a layer cannot be called with no argument
-
-    def distribution(
-        self, condition: tf.Tensor | None = None, infer: Callable[..., tfd.Distribution] | None = None
-    ) -> tfd.Distribution:
-        """-> p(z), batch `[]`, or p(z|condition), batch `[B]`.
-
-        Args:
-            condition: `[B, k]` in a conditional VAE, else None.
-            infer: the VAE's function (x `[K, *x's shape]`, condition `[K, k]` or None) -> q(z|x), batch `[K]`.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define distribution")
-
-    @property
-    def decoder_shape(self) -> tuple[int, ...]:
-        """Shape `[m]` of what the decoder sees of a latent: its first m numbers; all unless overridden."""
-        return self.event_shape
-
-    @property
-    def paths(self) -> dict[str, Path]:
-        """Ways through the latent space: name -> function (start, end `[..., n]`, weight) -> z. The first is used."""
-        return {"line": line}
-
-    def between(self, start: tf.Tensor, end: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-        """The point at `weight`, 0 to 1, of the prior's own path from latent `start` to `end` `[..., n]`."""
-        return next(iter(self.paths.values()))(start, end, weight)
-
-    def nearest(self, z: tf.Tensor) -> tf.Tensor:
-        """The latent nearest to z `[..., n]` that the prior can give: z itself where it is `flat`."""
-        return z
-
-    def keep_within(self, low: float | None, high: float | None) -> None:
-        """Takes notice of the lowest and the highest number that x may have, None where there is none; the VAE says."""
-
-    def start(self, x: tf.Tensor, condition: tf.Tensor | None = None) -> None:
-        """Sets weights from examples x `[N, *x's shape]` (and conditions `[N, k]`), where that helps; else nothing."""
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"event_shape": list(self.event_shape)}
