@@ -31,7 +31,7 @@ def write(path, servable, signatures, requests):
     module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
     module.weights = [variable for function in functions.values() for variable in function.variables]
     default = next(iter(functions))
-    with tensorflow_output.warnings_alone():
+    with tensorflow_output.warnings_only():
         tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
     (path / "assets.extra").mkdir()
     outputs = answers(functions, requests)
