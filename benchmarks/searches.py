@@ -66,8 +66,8 @@ def _searched(folder, tuner, fixed, space):
 
 
 def _trials(path, folder, overrides):
-    with contextlib.redirect_stdout(sys.stderr), terminal.shown(quiet=True):  # a line a trial
-        return tuning.search(path, folder, overrides, cli.command.TRIALS_OF_A_PROCESS) is None
+    with contextlib.redirect_stdout(sys.stderr), terminal.show_progress(quiet=True):  # a line a trial
+        return tuning.search(path, folder, overrides, cli.verbs.TRIALS_PER_PROCESS) is None
 
 
 def _spent(folder):

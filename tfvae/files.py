@@ -25,8 +25,8 @@ CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)  # errors of some network file syste
 def beside(path: AnyPath) -> Iterator[pathlib.Path]:
     """Give a path beside `path`, for a file or a folder; after the block it is synced and takes the place of `path`.
 
-    No other process uses that path; its name is that of `path`. When the block fails, what it wrote is removed, and what
-    was at `path` stays, also after a crash.
+    No other process uses that path; its name is that of `path`. When the block fails, what it wrote is removed, and
+    what was at `path` stays, also after a crash.
     """
     path = pathlib.Path(path)
     with workspace(path.parent) as space:

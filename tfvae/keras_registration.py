@@ -47,7 +47,7 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
         others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
         spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = self._watch(spec.loader.exec_module)  # type: ignore[method-assign]
+            spec.loader.exec_module = self._watch(spec.loader.exec_module)  # type: ignore[assignment, method-assign]
         return spec
 
     def _watch(self, run: Callable[[types.ModuleType], None]) -> Callable[[types.ModuleType], None]:

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used: `tfvae.VAE` brings TensorFlow, `import tfvae` does not."""
+"""Names of a package that are imported at first use: `tfvae.VAE` brings TensorFlow, `import tfvae` does not."""
 
 import importlib
 from collections.abc import Callable, Mapping

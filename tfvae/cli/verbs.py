@@ -1,232 +1,104 @@
-"""The command `tfvae`. TensorFlow is imported where a verb needs it: help is instant."""
+"""The verbs of the command. A docstring is a verb's help; TensorFlow is imported in the verb, not with this module."""
 
+import argparse
 import json
 import os
-import sys
-import tempfile
-import traceback
+from collections.abc import Sequence
 
 from tfvae import progress, tensorflow_output
-from tfvae.cli import arguments, terminal
+from tfvae.cli import tables, terminal
 
-__all__ = ["main"]
+__all__ = ["TRIALS_PER_PROCESS", "evaluate", "export", "plot", "serve", "train", "tune"]
 
-TRIALS_OF_A_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
-LONGEST = 700  # letters of an error's line
-OF_USERS = (ValueError, OSError, ArithmeticError)  # mistakes; anything else is a fault of the program
-OF_USERS_TOO = ("NotFoundError", "PermissionDeniedError", "UnavailableError")  # TensorFlow's
+TRIALS_PER_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
 
 
-def main(words=None):
-    """Runs a verb; returns the exit status. What goes wrong is one line on stderr.
-
-    A user's mistake has status 2. A fault of the program has 1, and its line names a file with the traceback.
-    """
-    _open_what_is_closed()
-    try:
-        options = arguments.parser({name: globals()[name] for name in VERBS}).parse_args(words)
-    except SystemExit:
-        _flushed()  # the help
-        raise
-    try:
-        with terminal.shown(options.quiet):
-            options.check(options)
-            _prepare(options)
-            options.verb(options)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        _flushed()
-        _say("interrupted")
-        return 130
-    except Exception as error:
-        if options.debug:
-            raise
-        return _told(error)
-    return 0
+def _start_tensorflow(module: str) -> None:
+    """Import a module that needs TensorFlow, without what TensorFlow's libraries write on the way."""
+    progress.doing("starting TensorFlow")
+    tensorflow_output.import_quietly(module)
 
 
-def _open_what_is_closed():
-    """Standard streams that the shell closed lead nowhere, so that no file gets their numbers; and all letters can be
-    written, whatever the locale."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
-        if (getattr(sys, name).encoding or "utf-8").lower() != "utf-8":
-            getattr(sys, name).reconfigure(errors="backslashreplace")
-
-
-def _told(error):
-    """Says an error in one line; returns the exit status."""
-    _flushed()
-    what = " ".join(str(error).split())
-    if isinstance(error, BrokenPipeError):
-        _say("error: standard output was closed before all was said")
-    elif isinstance(error, (MemoryError, *_of_tensorflow("ResourceExhaustedError"))):
-        _say(f"error: not enough memory, or space on the disk: {what or 'make model, batches or samples smaller'}")
-    elif isinstance(error, (*OF_USERS, *_of_tensorflow(*OF_USERS_TOO))):
-        _say(f"error: {what or type(error).__name__}")
-    else:
-        _say(f"error: a fault of tfvae: {type(error).__name__}: {what}", f" ({_kept(error)})")
-        return 1
-    return 2
-
-
-def _flushed():
-    """Writes what was printed, or gives it up where it cannot be."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _lead_nowhere(1)
-
-
-def _of_tensorflow(*names):
-    tensorflow = sys.modules.get("tensorflow")  # is not imported to ask
-    return tuple(getattr(tensorflow.errors, name) for name in names) if tensorflow else ()
-
-
-def _kept(error):
-    """Writes the traceback to a file; says where."""
-    try:
-        with tempfile.NamedTemporaryFile("w", prefix="tfvae-", suffix=".txt", delete=False, encoding="utf-8") as file:
-            file.write("".join(traceback.format_exception(error)))
-        return f"please report it with {file.name}; --debug shows the traceback"
-    except OSError:
-        return "please report it with the traceback, which --debug shows"
-
-
-def _say(text, end=""):
-    """A line on stderr; a very long one is cut in its middle, what a terminal would obey is written out."""
-    text = " ".join(text.split())
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST - 200]} [...] {text[-200:]}"
-    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    try:
-        print(text + end, file=sys.stderr, flush=True)
-    except OSError:
-        _lead_nowhere(2)  # nobody listens: the exit status has to do
-
-
-def _lead_nowhere(number):
-    """A standard stream that cannot be written to takes what is left, so that nothing fails at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-
-
-def _prepare(options):
-    """Imports what the verb needs, without what TensorFlow's libraries say on the way."""
-    if options.verb is serve:
-        progress.doing("starting TensorFlow")
-        tensorflow_output.imported("tfvae.server")  # without Keras
-    elif options.verb is not tune and not getattr(options, "workers", None):  # whose processes import it
-        progress.doing("starting TensorFlow")
-        tensorflow_output.imported("tfvae.training")
-
-
-def train(options):
+def train(options: argparse.Namespace) -> None:
     """Train the experiment of a yaml in a new run folder, or go on with a run."""
-    if options.workers:
-        more = [*(["--resume"] if options.resume else []), *_passed_on(options), "--set", "strategy=multi_worker"]
-        return _on_workers(["train", options.config, options.run, *more], "of_cluster", options.workers)
+    from tfvae import local_processes
+
+    if options.workers:  # the processes import TensorFlow, this one does not
+        more = [*(["--resume"] if options.resume else []), *_shared_options(options), "--set", "strategy=multi_worker"]
+        with local_processes.of_cluster(options.workers) as environments:
+            return _launch(["train", options.config, options.run, *more], environments)
+    _start_tensorflow("tfvae.training")
     from tfvae import training
 
-    training.train(options.config, options.run, options.set, options.resume, verbose=0)  # lines of its own
+    training.train(options.config, options.run, options.set, options.resume, verbose=0)  # the verb has its own lines
     if json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {}).get("index", 0):
-        return  # the chief says it
+        return  # a worker: the chief says it
     print(f"run folder: {options.run} (model.keras, history.csv, tensorboard, checkpoints)")
 
 
-def _passed_on(options):
+def _shared_options(options: argparse.Namespace) -> list[str]:
+    """Give the options that `train` and `tune` hand on to their processes."""
     assignments = [word for assignment in options.set for word in ("--set", assignment)]
     return ["--quiet", *assignments] if options.quiet else assignments
 
 
-def _on_workers(arguments, environments, count):
+def _launch(words: Sequence[str], environments: Sequence[dict[str, str]]) -> None:
+    """Run the command with these arguments in one process for each environment; exit as they do where one fails."""
     from tfvae import local_processes
 
-    with getattr(local_processes, environments)(count) as those:
-        status = local_processes.launch(arguments, those)
+    status = local_processes.launch(words, environments)
     if status:
         raise SystemExit(status)
 
 
-def tune(options):
+def tune(options: argparse.Namespace) -> None:
     """Search the best values of an experiment's keys, or go on with a search; the best run is kept in RUN/best."""
-    if options.workers:
-        return _on_workers(["tune", options.config, options.run, *_passed_on(options)], "of_search", options.workers)
     from tfvae import local_processes
 
-    local_processes.renewed(_trials, options.config, options.run, options.set, options.quiet)
+    if options.workers:
+        with local_processes.of_search(options.workers) as environments:
+            return _launch(["tune", options.config, options.run, *_shared_options(options)], environments)
+    local_processes.renewed(_run_trials, options.config, options.run, options.set, options.quiet)
 
 
-def _trials(path, folder, overrides, quiet):
-    """Some trials, in a process of their own; whether there may be more. After the last, the table of the best."""
-    from rich.console import Console
-    from rich.table import Table
+def _run_trials(path: str, folder: str, overrides: Sequence[str], quiet: bool) -> bool:
+    """Run some trials, in a process that ends after them; after the last of the search print the table of the best.
 
+    Returns:
+        whether there may be more trials to run.
+    """
     from tfvae import tuning
-    from tfvae.tuning import report
 
-    with terminal.shown(quiet):
-        rows = tuning.search(path, folder, overrides, TRIALS_OF_A_PROCESS)
-    if not rows:
-        return rows is None  # of a worker's: the chief says the rest
-    table = Table(title=f"{folder}: the best of {len(rows)} trials")
-    for name, justify in (("trial", "left"), ("nats", "right"), ("epochs", "right"), ("", "left")):
-        table.add_column(name, justify=justify)
-    completed = [row for row in rows if row["score"] is not None]
-    for row in sorted(completed, key=lambda row: row["score"], reverse=True)[:10]:
-        table.add_row(row["trial"], f"{row['score']:.2f}", str(row["epochs"]), report.described(row))
-    Console().print(table)
-    failed = [row for row in rows if row["status"] == "failed"]
-    if failed:
-        print(f"{len(failed)} failed, the first: {failed[0]['message']}")
-    print(f"written: {folder} (best.yaml, best, trials.csv, figures, tensorboard)", flush=True)
-    return False
+    with terminal.show_progress(quiet):
+        rows = tuning.search(path, folder, overrides, TRIALS_PER_PROCESS)
+    if rows:
+        tables.print_trials(folder, rows)
+    return rows is None  # a worker has no rows: the chief prints them
 
 
-def evaluate(options):
+def evaluate(options: argparse.Namespace) -> None:
     """ELBO, log p(x) in nats, and measures of latents, reconstructions and samples; writes RUN/evaluation.json."""
+    _start_tensorflow("tfvae.training")
     from tfvae import training
 
-    def show(result):
-        _print_evaluation(options.run, result)
+    def report(result):
+        tables.print_evaluation(options.run, result)
 
-    result = training.evaluate(options.run, options.split, options.samples, not options.quick, show)
+    result = training.evaluate(options.run, options.split, options.samples, not options.quick, report)
     print(f"written: {os.path.join(options.run, 'evaluation.json')} ({result['seconds']} s)")
 
 
-def _print_evaluation(run, result):
-    from rich.console import Console
-    from rich.table import Table
-
-    from tfvae.training import tables
-
-    progress.done()
-    table = Table(title=f"{run}, split {result['split']}, {result['examples']} examples")
-    for column, justify in (("", "left"), ("mean", "right"), ("standard error", "right"), ("", "left")):
-        table.add_column(column, justify=justify)
-    for rows in tables.evaluation(result):
-        for row in rows:
-            table.add_row(*row)
-        table.add_section()
-    Console().print(table)
-    for line in tables.notes(result):
-        print(line)
-
-
-def plot(options):
+def plot(options: argparse.Namespace) -> None:
     """Draw all figures that the run can have (images, latent space, units, learning curves) to RUN/figures."""
+    _start_tensorflow("tfvae.training")
     from tfvae import training
 
     training.plot(options.run, report=progress.line)
 
 
-def export(options):
+def export(options: argparse.Namespace) -> None:
     """Export encoder, decoder and scorer as SavedModels for TF Serving, under a new version."""
+    _start_tensorflow("tfvae.training")
     from tfvae import training
 
     settings = {"samples": options.samples, "dtype": options.dtype, "jit_compile": options.xla}
@@ -234,33 +106,31 @@ def export(options):
         print(f"written: {path}")
         parity = json.loads((path / "model.json").read_text())["parity"]
         if parity:
-            most = max(value for outputs in parity.values() for value in outputs.values())
-            print(f"  in {options.dtype} its answers to the check's examples are within {most:.1e} of the model's")
+            largest = max(value for outputs in parity.values() for value in outputs.values())
+            print(f"  in {options.dtype} its answers to the check's examples are within {largest:.1e} of the model's")
 
 
-def serve(options):
+def serve(options: argparse.Namespace) -> None:
     """Serve SavedModels over TensorFlow Serving's REST and gRPC APIs, with a page to look at them."""
+    _start_tensorflow("tfvae.server")  # without Keras
     from tfvae import server
     from tfvae.server import engine, settings
 
-    def models():  # asked again and again: a label may be moved while it serves
+    def read_models():  # called at each look for versions: a label may be moved while the server runs
         if options.config:
-            return settings.models_file(options.config, options.models)
-        return settings.folder_models(options.models)
+            return settings.read_models_file(options.config, options.models)
+        return settings.models_of_folder(options.models)
 
-    def ready(line):
+    def report(line):
         progress.done()
         print(line, flush=True)
 
-    place = (options.host, options.rest_port, options.grpc_port)
+    address = (options.host, options.rest_port, options.grpc_port)
     if options.engine == engine.NAME:
         progress.done()
-        engine.run(models(), *place, options.batching, options.poll)
+        engine.run(read_models(), *address, options.batching, options.poll)
     batching = None if options.no_batching else server.Batching()
     if options.batching:
-        batching = settings.batching_file(options.batching)
+        batching = settings.read_batching_file(options.batching)
     progress.doing(f"loading what is in {options.models}")
-    server.serve(models, *place, batching, options.poll, options.most_requests, options.most_bytes, ready)
-
-
-VERBS = ("train", "evaluate", "plot", "tune", "export", "serve")
+    server.serve(read_models, *address, batching, options.poll, options.max_requests, options.max_bytes, report)

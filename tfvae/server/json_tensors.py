@@ -95,7 +95,9 @@ def _array(name: str, value: Any, specs: Mapping[str, tf.TensorSpec]) -> np.ndar
             raise RequestError("INVALID_ARGUMENT", f"{name} must be {dtype.name}, {dtype.min} to {dtype.max}")
         return found.astype(dtype.as_numpy_dtype)
     except (ValueError, OverflowError, TypeError):
-        raise RequestError("INVALID_ARGUMENT", f"{name} is not a tensor: its lists differ in length, or in kind") from None
+        raise RequestError(
+            "INVALID_ARGUMENT", f"{name} is not a tensor: its lists differ in length, or in kind"
+        ) from None
 
 
 def _kind(array: np.ndarray) -> str:

@@ -7,6 +7,7 @@ than most models do.
 import asyncio
 import collections
 import concurrent.futures
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -80,7 +81,7 @@ class RequestQueue:
             group = self._next_group()
             self._running += 1
             running = asyncio.get_running_loop().run_in_executor(_threads, self._answer_group, group)
-            running.add_done_callback(lambda done, group=group: self._finish(group, done))
+            running.add_done_callback(functools.partial(self._finish, group))
 
     def _next_group(self) -> list[_Request]:
         """Take requests for one call: as many of those that wait as a batch has room for, at least one."""

@@ -4,7 +4,7 @@ import importlib.resources
 import json
 import logging
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anyio.to_thread
 from google.protobuf import json_format
@@ -31,7 +31,7 @@ LARGE = 2**17  # bytes of a body above which it is parsed in a thread: the event
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data: blob:"
 )
-AS_SERVING = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+AS_SERVING: dict[str, Any] = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
