@@ -11,6 +11,9 @@ import tfvae
 PACKAGE = pathlib.Path(tfvae.__file__).parent
 LAYERS = (
     {
+        "extras",
+        "keras_registration",
+        "lazy_names",
         "tensorflow_output",
         "yaml_files",
         "progress",

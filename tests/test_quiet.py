@@ -17,6 +17,7 @@ import tensorflow as tf
 from tests import models, processes
 from tfvae import callbacks, cli, data, evaluation, progress, tensorflow_output, training, tuning
 from tfvae.cli import terminal
+from tfvae.data import binarization
 from tfvae.training import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -181,7 +182,7 @@ def test_a_warning_is_one_line(capsys):
 def test_loading_data_many_times_traces_one_program():
     images = [data.load("digits", f"test[:{n}]", binarize="static") for n in (10, 20, 30)]
     assert all(len(np.concatenate(list(dataset))) == n for dataset, n in zip(images, (10, 20, 30), strict=True))
-    assert data._drawn.experimental_get_tracing_count() == 1
+    assert binarization._draw_pixels.experimental_get_tracing_count() == 1
 
 
 def test_static_pixels_follow_from_seed_split_and_place():
