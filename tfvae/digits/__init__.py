@@ -1,4 +1,4 @@
-"""The data set `digits`, a TFDS builder: the first 10,000 training and 2,000 test images of MNIST, without a download."""
+"""The data set `digits`, a TFDS builder that needs no download: 10,000 training and 2,000 test images of MNIST."""
 
 from tfvae.digits.builder import FILE, Digits
 
