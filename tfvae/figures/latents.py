@@ -201,9 +201,10 @@ def unit_costs(units: Units) -> "Figure":
 
 
 def _legend(figure, active):
-    from matplotlib.artist import Artist
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
+    with require_extra("plot"):
+        from matplotlib.artist import Artist
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
     handles: list[Artist] = [Patch(color=COLOURS[0], label="active")] if active.any() else []
     handles += [Patch(color=GREY, label="not active")] if not active.all() else []

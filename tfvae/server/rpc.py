@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-import grpc.aio
+from grpc import aio
 from grpc_health.v1 import health, health_pb2_grpc
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -35,7 +35,7 @@ def make_server(models: Models, metrics: Metrics, limits: RequestLimits, address
     Raises:
         OSError: when the port is taken.
     """
-    server = grpc.aio.server(
+    server = aio.server(
         maximum_concurrent_rpcs=limits.max_requests + OTHER_CALLS,
         options=[
             ("grpc.max_receive_message_length", limits.max_bytes),
