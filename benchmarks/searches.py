@@ -70,8 +70,8 @@ def _search(folder: pathlib.Path, tuner: dict, fixed: dict, space: dict) -> list
 
 def _trials(path: pathlib.Path, folder: pathlib.Path, overrides: list[str]) -> bool:
     """Run some trials; return whether there may be more."""
-    with contextlib.redirect_stdout(sys.stderr), terminal.shown(quiet=True):  # a line a trial
-        return tuning.search(path, folder, overrides, cli.command.TRIALS_OF_A_PROCESS) is None
+    with contextlib.redirect_stdout(sys.stderr), terminal.show_progress(quiet=True):  # a line a trial
+        return tuning.search(path, folder, overrides, cli.verbs.TRIALS_PER_PROCESS) is None
 
 
 def _spent(folder: pathlib.Path) -> int:

@@ -17,7 +17,7 @@ import tfvae
 from tests import bad_data, members
 from tests.models import small_images, small_vae
 from tfvae import compatibility, data, evaluation, networks, tensorflow_output
-from tfvae.data import npz
+from tfvae.data import npz_file
 
 
 def refused(call):
@@ -341,7 +341,7 @@ def test_drawn_bytes(tmp_path):
         path = tmp_path / "x.npz"
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"x\.npz"):
-            npz.arrays(path)
+            npz_file.read_arrays(path)
 
     fuzz()
 

@@ -339,7 +339,7 @@ def _raising(error):
 )
 def test_any_exception_is_one_line(monkeypatch, capfd, tmp_path, error, status, says):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(cli.command, "plot", _raising(error))
+    monkeypatch.setattr(cli.verbs, "plot", _raising(error))
     monkeypatch.setitem(arguments.ARGUMENTS, "plot", (lambda adding: None, lambda options: None))
     assert cli.main(["plot"]) == status
     (line,) = capfd.readouterr().err.splitlines()

@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvae import data, digits
+from tfvae.data import tfds_prepare
 
 
 def stacked(dataset):
@@ -300,7 +301,7 @@ def test_static_binarisation_of_floats_is_refused(tmp_path):
 
 
 def test_without_a_network_what_to_do_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(data.builders, "_answers", lambda url: False)
+    monkeypatch.setattr(tfds_prepare, "_host_answers", lambda url: False)
     with pytest.raises(
         ValueError, match=r"not prepared.*host does not answer.*train-images-idx3-ubyte.gz.*digits needs no"
     ):
@@ -310,11 +311,11 @@ def test_without_a_network_what_to_do_is_said(tmp_path, monkeypatch):
 
 
 def test_a_host_that_refuses_or_hangs_does_not_answer(monkeypatch):
-    monkeypatch.setattr(data.builders, "SECONDS_TO_ANSWER", 0.2)
+    monkeypatch.setattr(tfds_prepare, "SECONDS_TO_ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, never answers
         port = server.getsockname()[1]
-        assert not data.builders._answers(f"http://127.0.0.1:{port}/")
-    assert not data.builders._answers(f"http://127.0.0.1:{port}/")  # closed by now
+        assert not tfds_prepare._host_answers(f"http://127.0.0.1:{port}/")
+    assert not tfds_prepare._host_answers(f"http://127.0.0.1:{port}/")  # closed by now
 
 
 def conditions_of(loaded):

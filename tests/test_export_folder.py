@@ -365,12 +365,12 @@ def test_colours_and_shapes_of_images():
 
 
 def test_configurations(exported):
-    models = settings.models_file(EXPORT / "models.config", exported[1])
+    models = settings.read_models_file(EXPORT / "models.config", exported[1])
     assert [model.name for model in models] == ["encoder", "decoder", "scorer"]
     assert {(model.policy, model.numbers, model.base_path.parent) for model in models} == {
         ("latest", (2,), exported[1])
     }
-    batching = settings.batching_file(EXPORT / "batching.config")
+    batching = settings.read_batching_file(EXPORT / "batching.config")
     assert batching == (64, 500, 100, 2, (1, 2, 4, 8, 16, 32, 64))
     assert client.ROWS == batching.max_batch_size
     lines = (EXPORT / "monitoring.config").read_text().splitlines()

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tests import models, processes
 from tfvae import callbacks, cli, data, evaluation, progress, tensorflow_output, training, tuning
 from tfvae.cli import terminal
+from tfvae.data import binarization
 from tfvae.training.report import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -99,7 +100,7 @@ def test_library_functions_are_silent(verbs, capsys):
 
 def test_evaluation_says_how_far_it_is():
     heard = Heard()
-    with progress.heard(heard):
+    with progress.listen(heard):
         evaluation.elbo_terms(models.small_vae(), models.dataset(models.small_images(20), 5))
     assert heard.said == [("at", f"{n} of 4 batches") for n in range(5)]
 
@@ -107,7 +108,7 @@ def test_evaluation_says_how_far_it_is():
 def test_training_says_epochs_and_steps():
     heard = Heard()
     x = models.small_images(20)
-    with progress.heard(heard):
+    with progress.listen(heard):
         models.small_vae().fit(
             x, batch_size=5, epochs=2, validation_data=x, verbose=0, callbacks=[callbacks.EpochLines()]
         )
@@ -118,7 +119,7 @@ def test_training_says_epochs_and_steps():
 
 def test_what_a_part_says_is_how_far_the_whole_is():
     heard = Heard()
-    with progress.heard(heard), progress.within("trial 3"):
+    with progress.listen(heard), progress.within("trial 3"):
         progress.doing("epoch 1 of 2")
         progress.at("step 4 of 9")
         progress.line("epoch 1: good")
@@ -127,7 +128,7 @@ def test_what_a_part_says_is_how_far_the_whole_is():
 
 def test_nobody_hears_after_the_end_or_in_another_thread():
     heard = Heard()
-    with progress.heard(heard):
+    with progress.listen(heard):
         thread = threading.Thread(target=progress.doing, args=("this",))
         thread.start()
         thread.join()
@@ -144,7 +145,7 @@ def test_a_terminal_has_a_line_that_moves_and_vanishes(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setattr(sys, "stdout", Terminal())
     screen = sys.stdout
-    with terminal.shown():
+    with terminal.show_progress():
         progress.doing("log p(x)")
         progress.at("3 of 20 batches [x]")
         time.sleep(0.3)
@@ -165,7 +166,7 @@ def test_what_reads_the_lines_may_go(monkeypatch):
 
     monkeypatch.setattr(terminal, "SECONDS", 0.01)
     monkeypatch.setattr(sys, "stdout", Gone())
-    with terminal.shown():
+    with terminal.show_progress():
         progress.doing("this")
         time.sleep(0.1)
 
@@ -173,17 +174,17 @@ def test_what_reads_the_lines_may_go(monkeypatch):
 def test_a_warning_is_one_line(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        with terminal.shown():
+        with terminal.show_progress():
             warnings.warn("this\nand that", UserWarning, stacklevel=1)
         assert capsys.readouterr().err == "warning: this and that\n"
         shown = warnings.showwarning
-    assert shown is not terminal._one_line
+    assert shown is not terminal._show_warning
 
 
 def test_loading_data_many_times_traces_one_program():
     images = [data.load("digits", f"test[:{n}]", binarize="static") for n in (10, 20, 30)]
     assert all(len(np.concatenate(list(dataset))) == n for dataset, n in zip(images, (10, 20, 30), strict=True))
-    assert data._drawn.experimental_get_tracing_count() == 1
+    assert binarization._draw_pixels.experimental_get_tracing_count() == 1
 
 
 def test_static_pixels_follow_from_seed_split_and_place():
@@ -202,7 +203,7 @@ def test_a_search_says_its_trials(tmp_path):
         "space: {optimizer.Adam.learning_rate: {Float: {min_value: 1.0e-3, max_value: 1.0e-2}}}\n"
     )
     heard = Heard()
-    with progress.heard(heard):
+    with progress.listen(heard):
         tuning.search(path, tmp_path / "folder")
     assert {"trial 0", "trial 1", "searching"} <= set(heard.of("doing"))
     assert any(re.match("epoch 1 of 1, step 10 of 10", text) for text in heard.of("at"))
@@ -250,7 +251,7 @@ def test_in_notebooks_an_export_does_not_name_temporary_files(capfd):
     level = logger.level
     logger.setLevel("INFO")
     try:
-        with tensorflow_output.warnings_alone():
+        with tensorflow_output.warnings_only():
             logger.info("Assets written to: /tmp/x")
             logger.warning("a warning")
         assert logger.level == 20

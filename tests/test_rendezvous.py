@@ -21,7 +21,7 @@ from tfvae import rendezvous
 from tfvae.cli import terminal
 terminal.SECONDS = 0.1
 own, *others = sys.argv[1:]
-with terminal.shown():
+with terminal.show_progress():
     rendezvous.meet(own, others)
 with served(own):  # as by TensorFlow
     print("met", flush=True)
@@ -72,7 +72,7 @@ def test_what_is_waited_for_is_said_until_it_comes(monkeypatch):
             servers.append(served((first, second)[len(servers)]))
 
     monkeypatch.setattr(listener, "doing", doing)
-    with progress.heard(listener):
+    with progress.listen(listener):
         rendezvous.meet(own, [first, second])
     for server in servers:
         server.close()

@@ -143,7 +143,7 @@ def test_what_runs_in_all_processes_is_said(tmp_path, monkeypatch):
     heard, lines, listener = [], [], progress.Listener()
     monkeypatch.setattr(listener, "at", heard.append)
     monkeypatch.setattr(listener, "line", lines.append)
-    with progress.heard(listener):
+    with progress.listen(listener):
         oracles.tell_progress(oracle, lambda trial: tmp_path / "search" / f"trial_{trial}" / "run")
     trials = [oracle.create_trial(f"worker{index}") for index in range(2)]
     trials[1].status, trials[1].message = "INVALID", "no"

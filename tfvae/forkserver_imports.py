@@ -5,4 +5,4 @@ from tfvae import tensorflow_output
 __all__ = []
 
 for _name in ("tfvae.training", "tfvae.tuning"):
-    tensorflow_output.imported(_name)
+    tensorflow_output.import_quietly(_name)

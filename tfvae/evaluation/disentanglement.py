@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
 
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import over_batches
+from tfvae.extras import require_extra
 from tfvae.model import VAE
 
 __all__ = ["DCI", "codes", "dci", "factor_vae_score", "mig", "sap"]
@@ -116,6 +115,9 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
         factors: integers `[N, k]`.
         seed: of the forests and of the division into halves.
     """
+    with require_extra("evaluate"):
+        from sklearn.ensemble import RandomForestClassifier
+
     codes, factors = _check(codes, factors)
     train, test = _split_rows(len(codes), seed)
     use, accuracy = np.zeros((codes.shape[1], factors.shape[1])), []
@@ -167,6 +169,9 @@ def _r_squared(column, factor, seed):
 
 def _threshold_score(column, factor, seed):
     train, test = _split_rows(len(column), seed)
+    with require_extra("evaluate"):
+        from sklearn.tree import DecisionTreeClassifier
+
     tree = DecisionTreeClassifier(
         max_leaf_nodes=factor.max() + 1, min_samples_leaf=5, class_weight="balanced", random_state=seed
     )

@@ -1,12 +1,9 @@
 """What simple classifiers find of labels in codes `[N, n]`, such as the means of q(z|x)."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from tfvae.compatibility import NotApplicable
+from tfvae.extras import require_extra
 
 __all__ = ["knn_accuracy", "linear_probe"]
 
@@ -27,6 +24,11 @@ def linear_probe(
         ValueError: when codes and labels do not match.
     """
     _check(train_codes, train_labels, test_codes, test_labels)
+    with require_extra("evaluate"):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     probe.fit(np.asarray(train_codes, np.float64), train_labels)
     return float(probe.score(np.asarray(test_codes, np.float64), test_labels))
@@ -44,6 +46,9 @@ def knn_accuracy(
     _check(train_codes, train_labels, test_codes, test_labels)
     if not 1 <= neighbours <= len(train_codes):
         raise ValueError(f"neighbours must be from 1 to {len(train_codes)}, the training examples; not {neighbours}")
+    with require_extra("evaluate"):
+        from sklearn.neighbors import KNeighborsClassifier
+
     return float(KNeighborsClassifier(neighbours).fit(train_codes, train_labels).score(test_codes, test_labels))
 
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from scipy.spatial.distance import cdist
-from sklearn.decomposition import PCA
 
 from tfvae import random
+from tfvae.extras import require_extra
 from tfvae.model import VAE
 
 __all__ = ["DensityCoverage", "PrecisionRecall", "density_coverage", "draws", "pixel_features", "precision_recall"]
@@ -58,6 +57,9 @@ def pixel_features(train_images: np.ndarray, dimensions: int = 50, seed: int = 0
             f"dimensions must be from 1 to {min(pixels.shape)}, the lesser of the numbers of images and of pixels, "
             f"{pixels.shape}; not {dimensions}"
         )
+    with require_extra("evaluate"):
+        from sklearn.decomposition import PCA
+
     components = PCA(dimensions, svd_solver="randomized", random_state=seed).fit(pixels)
     event = np.shape(train_images)[1:]
 
@@ -150,6 +152,9 @@ def _squared_reach(points, neighbours):
 
 def _chunk_distances(a, b):
     """Rows of a, and their squared distances to b; of the differences, so that equal points are at distance 0."""
+    with require_extra("evaluate"):
+        from scipy.spatial.distance import cdist
+
     size = max(1, DISTANCES_AT_ONCE // len(b))
     for start in range(0, len(a), size):
         rows = slice(start, min(start + size, len(a)))

@@ -9,6 +9,7 @@ import filelock
 
 from tfvae import files, progress
 from tfvae.exporting import half_precision, saved_model, signatures
+from tfvae.extras import check_extra
 from tfvae.model import VAE
 
 __all__ = ["export"]
@@ -64,6 +65,7 @@ def export(
         ValueError: for another dtype, or where its answers are not finite.
         OSError: when a servable cannot be written there; before anything is.
     """
+    check_extra("export")
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     folder = pathlib.Path(folder)

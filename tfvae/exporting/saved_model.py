@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfvae import random, tensorflow_output
 from tfvae.exporting.signatures import Signature
+from tfvae.extras import require_extra
 from tfvae.model import VAE
 from tfvae.programs import program
 
@@ -37,7 +38,7 @@ def write(
     module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
     module.weights = [variable for function in functions.values() for variable in function.variables]
     default = next(iter(functions))
-    with tensorflow_output.warnings_alone():
+    with tensorflow_output.warnings_only():
         tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
     (path / "assets.extra").mkdir()
     outputs = compute_answers(functions, requests)
@@ -63,7 +64,8 @@ def compute_answers(
 
 def _write_warm_up(path, servable, requests):
     """A TFRecord of PredictionLogs, which TensorFlow Serving runs before it says that a version is ready."""
-    from tensorflow_serving.apis import prediction_log_pb2
+    with require_extra("export"):
+        from tensorflow_serving.apis import prediction_log_pb2
 
     with tf.io.TFRecordWriter(str(path)) as writer:
         for name, inputs in requests.items():

@@ -2,16 +2,18 @@
 
 import csv
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.information import RateDistortion
+from tfvae.extras import require_extra
 from tfvae.figures.style import COLOURS, GREY, new
 from tfvae.objectives import Objective
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["history", "learning_curves", "rate_distortion"]
 
@@ -44,7 +46,7 @@ def learning_curves(
     objective: Objective | None = None,
     steps_per_epoch: int | None = None,
     best_epoch: int | None = None,
-) -> Figure:
+) -> "Figure":
     """Loss, ELBO, reconstruction and KL over the epochs, of training and of validation data, each in a panel.
 
     The KL's has a second axis for its weight beta, where the objective has a warm-up, or for the capacity C. What a
@@ -75,7 +77,7 @@ def learning_curves(
     return figure
 
 
-def rate_distortion(curve: RateDistortion) -> Figure:
+def rate_distortion(curve: RateDistortion) -> "Figure":
     """Distortion -E[log p(x|z)] over rate KL(q(z|x) || p(z)), from the prior to the encoder's posterior.
 
     Args:
@@ -100,6 +102,9 @@ def rate_distortion(curve: RateDistortion) -> Figure:
 
 
 def _panel(axes, logged, name, best_epoch):
+    with require_extra("plot"):
+        from matplotlib.ticker import MaxNLocator
+
     title, unit = PANELS[name]
     for key, colour, line, label in (
         (name, COLOURS[0], "-", "training"),

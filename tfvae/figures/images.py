@@ -1,19 +1,21 @@
 """Images that a VAE makes: of examples, of draws from the prior, of what lies between two examples."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from tfvae.figures.style import event_of_images, sheet
 from tfvae.model import VAE
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["interpolations", "progress", "reconstructions", "samples"]
 
 
-def reconstructions(vae: VAE, data: Any) -> Figure:
+def reconstructions(vae: VAE, data: Any) -> "Figure":
     """Each example above its reconstruction E[p(x|z)] at the center of q(z|x).
 
     Args:
@@ -35,7 +37,7 @@ def reconstructions(vae: VAE, data: Any) -> Figure:
     )
 
 
-def samples(vae: VAE, rows: int = 8, columns: int = 8, condition: Any = None, seed: Any = None) -> Figure:
+def samples(vae: VAE, rows: int = 8, columns: int = 8, condition: Any = None, seed: Any = None) -> "Figure":
     """Means E[p(x|z)] for draws of z from the prior, in a grid.
 
     Args:
@@ -60,7 +62,7 @@ def condition_names(condition: np.ndarray) -> list[str]:
     return [str(i) for i in (condition.argmax(axis=-1) if one_hot else range(1, len(condition) + 1))]
 
 
-def interpolations(vae: VAE, first: Any, second: Any, steps: int = 11) -> Figure:
+def interpolations(vae: VAE, first: Any, second: Any, steps: int = 11) -> "Figure":
     """Decoded points on the way between the latents of two examples.
 
     There is a row for each pair and each path of the prior (`Prior.paths`): of a standard normal, a line and an arc.
@@ -90,7 +92,7 @@ def _along(way, vae, first, second, steps):
     return vae.decode(way(start, end, weight), condition).mean()
 
 
-def progress(vae: VAE, data: Any, seed: tf.Tensor, title: str) -> Figure:
+def progress(vae: VAE, data: Any, seed: tf.Tensor, title: str) -> "Figure":
     """Examples, their reconstructions, and two rows of samples: one picture of a training that goes on.
 
     Args:

@@ -1,18 +1,20 @@
 """The latent space: what single units do, where examples lie, what is decoded where."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 
 from tfvae import distributions, random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.units import ACTIVE, Units
+from tfvae.extras import require_extra
 from tfvae.figures.style import COLOURS, GREY, MARKERS, event_of_images, new, sheet
 from tfvae.model import VAE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["latent_space", "manifold", "traversals", "unit_costs"]
 
@@ -20,7 +22,7 @@ DRAWS = 10_000  # of a prior whose quantiles have no closed form
 ROWS = 12  # most units of a figure of traversals
 
 
-def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> Figure:
+def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> "Figure":
     """What single units do: each row changes one unit of an example's latent, the middle column is the example.
 
     The units stand in the order of their KL. The steps are standard deviations of the prior, -3 to 3, around the
@@ -65,7 +67,7 @@ def _prior_draws(vae, condition):
     return drawn.numpy().reshape(-1, vae.prior.event_shape[0])
 
 
-def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: int = 15) -> Figure:
+def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: int = 15) -> "Figure":
     """What is decoded where, for a latent size of 2: E[p(x|z)] at a grid of the prior's quantiles.
 
     Kingma and Welling 2013, arXiv:1312.6114, figure 4. Of a `Deterministic` posterior, quantiles of the data's latents;
@@ -116,7 +118,7 @@ def _given(condition):
     return "" if condition is None else "\n(given the condition of the first example)"
 
 
-def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> Figure:
+def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure":
     """Where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
 
     Args:
@@ -155,6 +157,9 @@ def _plane(centers, labels):
         return np.stack([centers[:, 0], labels + shift], axis=1), title, "the latent unit", "class"
     if centers.shape[1] == 2:
         return centers, title, "first latent unit", "second latent unit"
+    with require_extra("plot"):
+        from sklearn.decomposition import PCA
+
     pca = PCA(2, random_state=0).fit(centers)
     first, second = pca.explained_variance_ratio_
     title += f",\nprincipal components of {centers.shape[1]} units"
@@ -164,7 +169,7 @@ def _plane(centers, labels):
     return pca.transform(centers), title, *names
 
 
-def unit_costs(units: Units) -> Figure:
+def unit_costs(units: Units) -> "Figure":
     """KL of each unit, sorted, and the variance by which it is called active or not, with the threshold.
 
     Where no unit has a KL of its own (of flows, on a sphere, of several layers), the variance alone.
@@ -196,9 +201,10 @@ def unit_costs(units: Units) -> Figure:
 
 
 def _legend(figure, active):
-    from matplotlib.artist import Artist
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
+    with require_extra("plot"):
+        from matplotlib.artist import Artist
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
     handles: list[Artist] = [Patch(color=COLOURS[0], label="active")] if active.any() else []
     handles += [Patch(color=GREY, label="not active")] if not active.all() else []

@@ -3,13 +3,17 @@
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from tfvae import files
 from tfvae.compatibility import NotApplicable
+from tfvae.extras import require_extra
 from tfvae.model import VAE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "GREY", "MARKERS", "event_of_images", "new", "sheet", "write"]
 
@@ -20,15 +24,18 @@ GREY = "#9A9A9A"
 DPI = 120
 
 
-def new(width: float = 8.0, height: float = 5.0, title: str | None = None) -> Figure:
+def new(width: float = 8.0, height: float = 5.0, title: str | None = None) -> "Figure":
     """An empty figure of this size in inches."""
+    with require_extra("plot"):
+        from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     if title:
         figure.suptitle(title, fontsize=12)
     return figure
 
 
-def write(figure: Figure, path: str | os.PathLike) -> pathlib.Path:
+def write(figure: "Figure", path: str | os.PathLike) -> pathlib.Path:
     """Draw a figure to the file `path`, beside first and then renamed; return the path."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +60,7 @@ def sheet(
     columns: Sequence[str] | None = None,
     rows: Sequence[str] | None = None,
     width: float = 8.0,
-) -> Figure:
+) -> "Figure":
     """A figure of images in rows and columns.
 
     Args:

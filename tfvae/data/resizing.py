@@ -1,12 +1,14 @@
-"""Pictures of one size."""
+"""Images of one size."""
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-__all__ = ["resized"]
+__all__ = ["crop_and_resize"]
 
 
-def resized(image, size):
-    """[H, W, C] uint8 -> the middle, in the aspect of size = (height, width), resized to it."""
+def crop_and_resize(image: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
+    """Cut the middle of an image uint8 [H, W, C], in the aspect of `size` = (height, width), and resize it to that."""
     shape = tf.cast(tf.shape(image)[:2], tf.float32)
     scale = tf.reduce_min(shape / tf.constant(size, tf.float32))
     crop = tf.cast(tf.round(scale * tf.constant(size, tf.float32)), tf.int32)

@@ -1,17 +1,18 @@
-"""Files of pictures, by Pillow: what their headers say, and their pixels."""
+"""Image files, by Pillow: what their headers say, and their pixels."""
 
 import contextlib
 import functools
 import os
 import stat
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from tfvae.data.protocol import one_line
+from tfvae.data.messages import first_line
 
-__all__ = ["MODES", "SUFFIXES", "Header", "header", "pixels"]
+__all__ = ["MODES", "SUFFIXES", "Header", "read_header", "read_pixels"]
 
 FORMATS = {  # of Pillow, and suffixes; it has others that are vectors, run programs, or hold 16 bits
     "BMP": (".bmp",),
@@ -30,20 +31,20 @@ ORIENTATION = 0x0112
 
 
 class Header(NamedTuple):
-    """What a picture is, before its pixels are read; height and width as it is looked at."""
+    """What an image is, before its pixels are read; height and width are those after it is turned."""
 
     height: int
     width: int
     colour: bool
     alpha: bool
-    frames: bool  # has several, or pages
+    frames: bool  # more than one, or pages
 
 
-def header(file: str) -> Header:
-    """The header of a file; read once, unless the file changes.
+def read_header(file: str) -> Header:
+    """Read the header of a file; the result is kept until the file changes.
 
     Raises:
-        ValueError: for what is no picture of 8 bits a channel; it names the file.
+        ValueError: for what is no image of 8 bits a channel; it names the file.
     """
     try:
         status = os.stat(file)
@@ -54,19 +55,20 @@ def header(file: str) -> Header:
         raise ValueError(f"{file} is no file, but a pipe, a device or a socket")
     if not status.st_size:
         raise ValueError(f"{file} is empty")
-    return _header(file, status.st_mtime_ns, status.st_size)
+    return _read_header(file, status.st_mtime_ns, status.st_size)
 
 
 @functools.lru_cache(maxsize=2**20)
-def _header(file, time, size):
-    del time, size
-    with _opened(file) as image:
+def _read_header(file: str, time: int, size: int) -> Header:
+    del time, size  # they are here for the cache
+    with _open_image(file) as opened:
+        image: Any = opened  # Pillow's images have more attributes than its types say
         deep = image.mode in ("I", "F") or image.mode.startswith("I;") or any(";16" in str(t[3]) for t in image.tile)
         width, height = image.size
         if image.getexif().get(ORIENTATION) in SIDEWAYS:
             width, height = height, width
         alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-        read = Header(height, width, _colour(image), alpha, getattr(image, "is_animated", False))
+        read = Header(height, width, _has_colours(image), alpha, getattr(image, "is_animated", False))
     if deep:
         raise ValueError(
             f"{file} has more than 8 bits a channel: make it 8 bits, or put its values as floats into an .npz file"
@@ -74,18 +76,21 @@ def _header(file, time, size):
     return read
 
 
-def _colour(image):
-    """Whether there are colours; a palette may be of greys alone."""
+def _has_colours(image: Image.Image) -> bool:
+    """Tell whether there are colours; a palette may have greys alone."""
     if image.mode not in ("P", "PA"):
         return image.mode not in GREY
-    palette = np.array(image.getpalette("RGB") or [[0, 0, 0]]).reshape(-1, 3)
+    palette = np.array(image.getpalette("RGB") or [0, 0, 0]).reshape(-1, 3)
     return bool((palette != palette[:, :1]).any())
 
 
-def pixels(file: str, channels: int) -> np.ndarray:
-    """uint8 `[H, W, channels]`, turned as EXIF says; the first frame where there are several. Errors as of `header`."""
-    with _opened(file) as image:
-        image = ImageOps.exif_transpose(image)
+def read_pixels(file: str, channels: int) -> np.ndarray:
+    """Read an image uint8 `[H, W, channels]`, turned as EXIF says; of several frames the first.
+
+    Errors are those of `read_header`.
+    """
+    with _open_image(file) as opened:
+        image = ImageOps.exif_transpose(opened)
         if image.mode in ("P", "PA") and "transparency" in image.info:
             image = image.convert("RGBA")
         array = np.asarray(image.convert(MODES[channels]))
@@ -93,8 +98,8 @@ def pixels(file: str, channels: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(file):
-    """The `PIL.Image` of a file; what its reader raises, here and in the block, becomes a ValueError with its name."""
+def _open_image(file: str) -> Iterator[Image.Image]:
+    """Open an image; what its reader raises, here and in the block, becomes a ValueError that names the file."""
     try:
         with Image.open(file, formats=list(FORMATS)) as image:
             yield image
@@ -103,4 +108,4 @@ def _opened(file):
             start = stream.read(8)
         raise ValueError(f"{file} is damaged, or no picture: it begins with {start!r}") from error
     except Exception as error:  # whatever foreign bytes make the readers of formats raise
-        raise ValueError(f"{file} cannot be read as a picture: {one_line(error)}") from error
+        raise ValueError(f"{file} cannot be read as a picture: {first_line(error)}") from error
