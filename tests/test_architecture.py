@@ -102,10 +102,10 @@ def folder_of(name):
 def with_folders(imports):
     """What files import, and the `__init__` that runs before: importing `a.b` imports `a` first.
 
-    That a file lies in a folder is no import of the folder, else each folder would be a circle.
+    That a file lies in a folder, however deep, is no import of the folder, else each folder would be a circle.
     """
     return {
-        source: targets | {folder_of(name) for name in targets} - {"", PACKAGE.name, source, folder_of(source)}
+        source: targets | {folder for folder in map(folder_of, targets) if not f"{source}.".startswith(f"{folder}.")}
         for source, targets in imports.items()
     }
 

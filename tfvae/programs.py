@@ -9,7 +9,7 @@ import tensorflow as tf
 __all__ = ["program"]
 
 
-def program(function: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
+def program(function: Callable[..., Any], **settings: Any) -> Any:
     """Make a `tf.function` of a function that is made anew for each model, export or evaluation.
 
     TensorFlow counts how often functions of the same source are traced, whichever model each belongs to, and from the

@@ -1,6 +1,6 @@
 """The tables that `evaluate` and `tune` print."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from tfvae import progress
@@ -13,7 +13,7 @@ TRIAL_COLUMNS: tuple[Column, ...] = (("trial", "left"), ("nats", "right"), ("epo
 MAX_TRIALS = 10  # rows of the table of trials
 
 
-def print_evaluation(run: str, result: Mapping[str, Any]) -> None:
+def print_evaluation(run: str, result: dict[str, Any]) -> None:
     """Print what `evaluate` measured of a run."""
     from tfvae.training.report import tables
 
@@ -24,7 +24,7 @@ def print_evaluation(run: str, result: Mapping[str, Any]) -> None:
         print(line)
 
 
-def print_trials(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def print_trials(folder: str, rows: Sequence[dict[str, Any]]) -> None:
     """Print the best trials of a search, how many failed, and what was written."""
     from tfvae.tuning import results
 

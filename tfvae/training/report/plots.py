@@ -3,10 +3,10 @@
 import functools
 import pathlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from tfvae import config, evaluation, figures, progress
 from tfvae.evaluation import NotApplicable
@@ -14,6 +14,9 @@ from tfvae.model import VAE
 from tfvae.training import run_record
 from tfvae.training.report import measures
 from tfvae.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw"]
 
@@ -55,7 +58,7 @@ def _writers(
     progress.doing("reading examples")
     drawings = _drawings(run, vae, experiment)
 
-    def writer(drawn: Callable[[], Figure]) -> Callable[[pathlib.Path], pathlib.Path]:
+    def writer(drawn: Callable[[], "Figure"]) -> Callable[[pathlib.Path], pathlib.Path]:
         return lambda path: figures.write(drawn(), path)
 
     pictures = sorted(run.pictures.glob("epoch_*.png"))
@@ -63,7 +66,7 @@ def _writers(
     return files | {"training.gif": lambda path: figures.animation(pictures, path)}
 
 
-def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[str, Callable[[], Figure]]:
+def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[str, Callable[[], "Figure"]]:
     """Return, for the name of each figure, a function that draws it, or raises NotApplicable where there is none."""
     data = config.evaluation_data(experiment, "test").unbatch().batch(100).take(MAX_PLOTTED // 100)
     examples = next(iter(data.unbatch().batch(40)))
@@ -76,7 +79,7 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
     given = None if condition is None else condition[:1]
     columns = None
     if condition is not None:
-        columns = _distinct_rows(np.concatenate([vae.split(batch)[1].numpy() for batch in data]), MAX_COLUMNS)
+        columns = _distinct_rows(np.concatenate([np.asarray(vae.split(batch)[1]) for batch in data]), MAX_COLUMNS)
     return {
         "reconstructions": lambda: figures.reconstructions(vae, examples),
         "samples": lambda: figures.samples(vae, 8, 8 if columns is None else len(columns), columns),
@@ -92,12 +95,12 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
     }
 
 
-def _latent_space(units: evaluation.Units, experiment: config.Experiment) -> Figure:
+def _latent_space(units: evaluation.Units, experiment: config.Experiment) -> "Figure":
     labels = measures.labels(experiment, "test", len(units.centers))
     return figures.latent_space(units, labels, config.class_names(experiment, "label"))
 
 
-def _learning_curves(run: RunFolder, vae: VAE) -> Figure:
+def _learning_curves(run: RunFolder, vae: VAE) -> "Figure":
     if not run.history.is_file():
         raise NotApplicable("the run has no history.csv")
     best = run_record.read(run)["best_epoch"]
