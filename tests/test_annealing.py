@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.special
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tests import members
@@ -126,6 +127,29 @@ def test_chains_in_groups_are_all_counted(monkeypatch):
 def test_the_gap_is_that_of_each_example():
     lower, upper = (evaluation.Estimate(np.array(values)) for values in ([-3.0, -1.5], [-2.0, 1.0]))
     np.testing.assert_array_equal(annealing.Bounds(lower, upper).gap.values, [1.0, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "ways"), [(1, (1, 1)), (19, (19, 1)), (20, (20, 1)), (21, (20, 2)), (60, (20, 3))]
+)
+def test_more_than_twenty_temperatures_are_rounded_up_to_a_multiple(temperatures, ways):
+    assert annealing._settings(small_vae(), 1, temperatures, 1, False) == chains.Settings(1, *ways, 1, False)
+
+
+def test_bounds_are_those_of_the_chains_there_and_of_the_chains_back(monkeypatch):
+    """Those that begin at the z of the data estimate 1 / p(x), whose negative logarithm is the upper bound."""
+
+    def weigh(settings, x, start, ratio, sizes, key, z=None):
+        row = tf.range(x.shape[0], dtype=tf.float32)
+        return tf.stack([row, row + 10, row + 20] if z is None else [-row - 0.5, row + 30, row + 40])
+
+    monkeypatch.setattr(annealing, "weigh_chains", weigh)
+    monkeypatch.setattr(annealing, "step_sizes", lambda *_: None)
+    vae, _, _ = linear_gaussian()
+    vae.compile("adam", run_eagerly=True)
+    bounds, rows = evaluation.bidirectional(vae, 5), np.arange(5)
+    np.testing.assert_array_equal(bounds.lower, [rows, rows + 10, rows + 20])
+    np.testing.assert_array_equal(bounds.upper, [rows + 0.5, rows + 30, rows + 40])
 
 
 @pytest.mark.parametrize("stretches", [1, 2, 7])

@@ -342,6 +342,34 @@ def test_impossible_arguments(make, message):
         make()
 
 
+LEAST = {  # of each number of each objective
+    objectives.ELBO: {"beta": 0.0, "warmup_steps": 0, "cycle_steps": 0, "samples": 1},
+    objectives.FreeBits: {"nats": 0.0, "samples": 1},
+    objectives.Capacity: {"nats": 0.0, "steps": 0, "gamma": 0.0, "samples": 1},
+    objectives.Reconstruction: {"l2": 0.0},
+    objectives.BetaTC: {"alpha": 0.0, "beta": 0.0, "gamma": 0.0},
+    objectives.DIP: {"off_diagonal": 0.0, "diagonal": 0.0},
+    objectives.MMD: {"weight": 0.0, "kl": 0.0},
+    objectives.IWAE: {"samples": 1, "chosen": 1},
+    objectives.MIWAE: {"groups": 1, "samples": 1},
+    objectives.PIWAE: {"groups": 1, "samples": 1},
+    objectives.CIWAE: {"samples": 1, "beta": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [(kind, field) for kind, numbers in LEAST.items() for field in numbers],
+    ids=lambda part: part if isinstance(part, str) else part.__name__,
+)
+def test_each_number_may_be_its_least_and_no_less(kind, field):
+    numbers = LEAST[kind]
+    step = 1 if isinstance(numbers[field], int) else 1e-3
+    assert getattr(kind(**numbers), field) == numbers[field]
+    with pytest.raises(ValueError, match=rf"^[^:]*\b{field}\b.*: {kind.__name__}"):
+        kind(**numbers | {field: numbers[field] - step})
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -371,6 +399,29 @@ def test_an_objective_cannot_be_changed(name):
     field = dataclasses.fields(objective)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(objective, field, getattr(objective, field))
+
+
+@pytest.mark.parametrize("name", members.OBJECTIVES)
+def test_an_objective_comes_back_from_a_file_that_knows_its_name_alone(name):
+    """Under the package's name, not the module's: a file is read by a version that keeps it elsewhere."""
+    objective = members.OBJECTIVES[name]()
+    written = keras.saving.serialize_keras_object(objective)
+    assert written["registered_name"] == f"tfvae>{name}"
+    written["module"] = None
+    assert keras.saving.deserialize_keras_object(written) == objective
+
+
+@pytest.mark.parametrize(
+    "name", {type(LOSSES[name][0]): name for name in reversed(LOSSES)}.values()
+)  # the first of each
+def test_only_objectives_of_the_whole_batch_depend_on_its_other_examples(name):
+    """For others a batch goes through in parts, where that is faster."""
+    objective = LOSSES[name][0]
+    vae, x, _ = linear_gaussian()
+    posterior, prior = wrong_posterior(vae.infer(x)), vae.prior.distribution()
+    whole = objective(x, posterior, prior, vae.decode, 4, SEED).loss
+    part = objective(x[:2], posterior[:2], prior, vae.decode, 4, SEED).loss
+    assert np.allclose(whole[:2], part, rtol=1e-4) != objective.whole_batch
 
 
 # bounds by importance weights
