@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.special
@@ -148,8 +150,8 @@ def test_bounds_are_those_of_the_chains_there_and_of_the_chains_back(monkeypatch
     vae, _, _ = linear_gaussian()
     vae.compile("adam", run_eagerly=True)
     bounds, rows = evaluation.bidirectional(vae, 5), np.arange(5)
-    np.testing.assert_array_equal(bounds.lower, [rows, rows + 10, rows + 20])
-    np.testing.assert_array_equal(bounds.upper, [rows + 0.5, rows + 30, rows + 40])
+    np.testing.assert_array_equal(dataclasses.astuple(bounds.lower), [rows, rows + 10, rows + 20])
+    np.testing.assert_array_equal(dataclasses.astuple(bounds.upper), [rows + 0.5, rows + 30, rows + 40])
 
 
 @pytest.mark.parametrize("stretches", [1, 2, 7])
