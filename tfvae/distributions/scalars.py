@@ -99,11 +99,12 @@ def _sum_softplus(x):
 class Categorical(tfd.Categorical):
     """TFP's distribution of class indices 0 .. classes - 1, with the mean, variance and quantiles of the index."""
 
-    def _probs_parameter_no_checks(self):
-        if self._logits is None:
-            return super()._probs_parameter_no_checks()
+    def probs_parameter(self, name: str | None = None) -> tf.Tensor:
+        """Give the probabilities `[..., classes]`."""
+        if self.logits is None:
+            return super().probs_parameter(name)
         # on a CPU TensorFlow's softmax refuses 6 axes, as of [S, B, height, width, channels, classes]
-        return tf.exp(tf.nn.log_softmax(self._logits))
+        return tf.exp(tf.nn.log_softmax(self.logits))
 
     def _mean(self):
         return tf.linalg.matvec(self.probs_parameter(), self._indices())
@@ -116,7 +117,7 @@ class Categorical(tfd.Categorical):
         return tf.cast(pick_class(level, self.logits_parameter()), self.dtype)
 
     def _indices(self):
-        return tf.range(self._num_categories(), dtype=tf.float32)
+        return tf.range(self.logits_parameter().shape[-1], dtype=tf.float32)
 
 
 class MixtureOfScalars(tfd.MixtureSameFamily):
