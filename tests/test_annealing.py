@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.special
@@ -143,13 +145,13 @@ def test_bounds_are_those_of_the_chains_there_and_of_the_chains_back(monkeypatch
         row = tf.range(x.shape[0], dtype=tf.float32)
         return tf.stack([row, row + 10, row + 20] if z is None else [-row - 0.5, row + 30, row + 40])
 
-    monkeypatch.setattr(annealing, "weigh", weigh)
+    monkeypatch.setattr(annealing, "weigh_chains", weigh)
     monkeypatch.setattr(annealing, "step_sizes", lambda *_: None)
     vae, _, _ = linear_gaussian()
     vae.compile("adam", run_eagerly=True)
     bounds, rows = evaluation.bidirectional(vae, 5), np.arange(5)
-    np.testing.assert_array_equal(bounds.lower, [rows, rows + 10, rows + 20])
-    np.testing.assert_array_equal(bounds.upper, [rows + 0.5, rows + 30, rows + 40])
+    np.testing.assert_array_equal(dataclasses.astuple(bounds.lower), [rows, rows + 10, rows + 20])
+    np.testing.assert_array_equal(dataclasses.astuple(bounds.upper), [rows + 0.5, rows + 30, rows + 40])
 
 
 @pytest.mark.parametrize("stretches", [1, 2, 7])

@@ -50,25 +50,25 @@ class Conditional(keras.layers.Layer):
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of the raw parameters of one event; over maps, each begins with the event's height and width."""
+        """Give the shapes of one event's raw parameters; over maps, each begins with the event's height and width."""
         return (self.event_shape,) * self.parameters
 
     def distribution(self, *raw) -> tfd.Distribution:
-        """Raw parameters, each `[..., *shape]` for its shape of `shapes` -> distribution with batch shape `[...]`."""
+        """Make a distribution, batch `[...]`, of raw parameters `[..., *shape]`, one for each shape of `shapes`."""
         raise NotImplementedError(f"{type(self).__name__} must define distribution")
 
     def center(self, distribution: tfd.Distribution) -> tf.Tensor:
-        """The point `[..., *event_shape]` that stands for a distribution of this layer: its mean."""
+        """Give the point `[..., *event_shape]` that stands for a distribution of this layer: its mean."""
         return distribution.mean()
 
     @property
     def domain(self) -> str:
-        """The values that are modelled, in words."""
+        """Say in words which values are modelled."""
         return "finite numbers"
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
-        """Lowest and highest value of x, None where there is none."""
+        """Give the lowest and the highest value of x, None where there is none."""
         return None, None
 
     def unconstrained(self, distribution: tfd.Distribution) -> tf.Tensor:
@@ -80,11 +80,11 @@ class Conditional(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} is not refinable")
 
     def support(self, x: tf.Tensor) -> tf.Tensor:
-        """Which elements of x `[..., *event_shape]` the distribution can take: bool, the same shape."""
+        """Tell which elements of x `[..., *event_shape]` the distribution can take: bool, the same shape."""
         return tf.math.is_finite(x)
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
-        """The raw parameters, a tuple, at which the distribution's mean is `mean`; None where nobody says."""
+        """Give the raw parameters, a tuple, at which the distribution has this mean; None where that is not known."""
         return None
 
     def build(self, input_shape: tuple) -> None:
@@ -104,7 +104,7 @@ class Conditional(keras.layers.Layer):
         return self.distribution(*self.raw_parameters(features))
 
     def raw_parameters(self, features: tf.Tensor) -> list[tf.Tensor]:
-        """features -> the raw parameters, a list of `[..., *shape]` for the shapes of `shapes`."""
+        """Project features to the raw parameters, a list of `[..., *shape]` for the shapes of `shapes`."""
         if not self.sizes:
             return []
         batch, static = tf.shape(features)[: -self.feature_rank], features.shape[: -self.feature_rank]
@@ -115,7 +115,7 @@ class Conditional(keras.layers.Layer):
         ]
 
     def start(self, mean: tf.Tensor) -> None:
-        """Sets the projection's bias so that features of 0 give the mean `mean` `[*event_shape]`, if `raw` says how."""
+        """Set the projection's bias so that features of 0 give the mean `[*event_shape]`, if `raw` says how."""
         mean = tf.convert_to_tensor(mean, tf.float32)
         mean = tf.reduce_mean(mean, axis=tuple(range(self.feature_rank - 1)))  # over maps, one bias for all positions
         raw = self.raw(mean)

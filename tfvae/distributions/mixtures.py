@@ -35,7 +35,7 @@ class Mixture(Drawn, tfp.distributions.MixtureSameFamily):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The arguments, of which TFP makes copies."""
+        """Give the arguments of the constructor, by which TFP makes copies."""
         return {
             "mixture_distribution": self.mixture_distribution,
             "components_distribution": self.components_distribution,
@@ -85,7 +85,7 @@ class MixtureOfNormals(Mixture):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The arguments, of which TFP makes copies."""
+        """Give the arguments of the constructor, by which TFP makes copies."""
         return {name: value for name, value in super().parameters.items() if name != "choose"}
 
     @classmethod

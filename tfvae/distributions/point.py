@@ -22,5 +22,5 @@ class Point(tfp.distributions.VectorDeterministic):
 
 @tfp.distributions.RegisterKL(Point, tfp.distributions.Distribution)
 def _kl_of_a_point(point: Point, other: tfp.distributions.Distribution, name: str | None = None) -> tf.Tensor:
-    """Infinite. TFP's own, for its parent, is that of a mass: with it an autoencoder's ELBO would look like a bound."""
+    """Give infinity. TFP's own, for its parent, is that of a mass: an autoencoder's ELBO would look like a bound."""
     return tf.fill(tf.shape(point.loc)[:-1], math.inf)

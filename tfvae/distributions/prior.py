@@ -35,7 +35,7 @@ class Prior(keras.layers.Layer):
     def distribution(
         self, condition: tf.Tensor | None = None, infer: Callable[..., tfd.Distribution] | None = None
     ) -> tfd.Distribution:
-        """-> p(z), batch `[]`, or p(z|condition), batch `[B]`.
+        """Give p(z), batch `[]`, or p(z|condition), batch `[B]`.
 
         Args:
             condition: `[B, k]` in a conditional VAE, else None.
@@ -45,27 +45,27 @@ class Prior(keras.layers.Layer):
 
     @property
     def decoder_shape(self) -> tuple[int, ...]:
-        """Shape `[m]` of what the decoder sees of a latent: its first m numbers; all unless overridden."""
+        """Give the shape `[m]` of what the decoder sees of a latent, its first m numbers: all, unless overridden."""
         return self.event_shape
 
     @property
     def paths(self) -> dict[str, Path]:
-        """Ways through the latent space: name -> function (start, end `[..., n]`, weight) -> z. The first is used."""
+        """Give ways between latents: name -> function (start, end `[..., n]`, weight) -> z; the first is used."""
         return {"line": line}
 
     def between(self, start: tf.Tensor, end: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-        """The point at `weight`, 0 to 1, of the prior's own path from latent `start` to `end` `[..., n]`."""
+        """Give the point at `weight`, 0 to 1, of the prior's own path from latent `start` to `end` `[..., n]`."""
         return next(iter(self.paths.values()))(start, end, weight)
 
     def nearest(self, z: tf.Tensor) -> tf.Tensor:
-        """The latent nearest to z `[..., n]` that the prior can give: z itself where it is `flat`."""
+        """Give the latent nearest to z `[..., n]` that the prior can draw: z itself where it is `flat`."""
         return z
 
     def keep_within(self, low: float | None, high: float | None) -> None:
-        """Takes notice of the lowest and the highest number that x may have, None where there is none; the VAE says."""
+        """Keep examples that the prior holds within the bounds of x, which the VAE tells; None where there is none."""
 
     def start(self, x: tf.Tensor, condition: tf.Tensor | None = None) -> None:
-        """Sets weights from examples x `[N, *x's shape]` (and conditions `[N, k]`), where that helps; else nothing."""
+        """Set weights from examples x `[N, *x's shape]` and conditions `[N, k]`, where that helps; here do nothing."""
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"event_shape": list(self.event_shape)}

@@ -88,7 +88,7 @@ def _(scalars: Bernoulli, x: tf.Tensor, rank: int) -> tf.Tensor:
 
 @tf.custom_gradient
 def _sum_softplus(x):
-    """Sum of log(1 + exp(x)) along the last axis, `[..., m] -> [...]`: logs of products of 16 factors from 1 to 2."""
+    """Sum log(1 + exp(x)) along the last axis, `[..., m] -> [...]`: logs of products of 16 factors from 1 to 2."""
     missing = -(x.shape[-1] or tf.shape(x)[-1]) % 16
     factors = tf.pad(1.0 + tf.exp(-tf.abs(x)), [[0, 0]] * (x.shape.rank - 1) + [[0, missing]], constant_values=1.0)
     products = tf.reduce_prod(tf.reshape(factors, tf.concat([tf.shape(x)[:-1], [-1, 16]], axis=0)), axis=-1)
@@ -99,11 +99,12 @@ def _sum_softplus(x):
 class Categorical(tfd.Categorical):
     """TFP's distribution of class indices 0 .. classes - 1, with the mean, variance and quantiles of the index."""
 
-    def _probs_parameter_no_checks(self):
-        if self._logits is None:
-            return super()._probs_parameter_no_checks()
+    def probs_parameter(self, name: str | None = None) -> tf.Tensor:
+        """Give the probabilities `[..., classes]`."""
+        if self.logits is None:
+            return super().probs_parameter(name)
         # on a CPU TensorFlow's softmax refuses 6 axes, as of [S, B, height, width, channels, classes]
-        return tf.exp(tf.nn.log_softmax(self._logits))
+        return tf.exp(tf.nn.log_softmax(self.logits))
 
     def _mean(self):
         return tf.linalg.matvec(self.probs_parameter(), self._indices())
@@ -116,7 +117,7 @@ class Categorical(tfd.Categorical):
         return tf.cast(pick_class(level, self.logits_parameter()), self.dtype)
 
     def _indices(self):
-        return tf.range(self._num_categories(), dtype=tf.float32)
+        return tf.range(self.logits_parameter().shape[-1], dtype=tf.float32)
 
 
 class MixtureOfScalars(tfd.MixtureSameFamily):
@@ -149,8 +150,10 @@ def _(scalars: NegativeBinomial, uniform: Uniform) -> tf.Tensor:
 
 
 def _poisson_quantile(level, rate):
-    """The smallest count k with P(count <= k) >= level, float32. For rates from `EXACT_BELOW` by the Cornish-Fisher
-    expansion, which is within one of it."""
+    """Find the smallest count k with P(count <= k) >= level, float32.
+
+    For rates from `EXACT_BELOW` on the Cornish-Fisher expansion is taken, which is within one of it.
+    """
     at, few = tf.cast(level, tf.float64), tf.cast(tf.minimum(rate, EXACT_BELOW), tf.float64)
     count = tf.zeros_like(at * few)
     for bit in reversed(range(BITS)):

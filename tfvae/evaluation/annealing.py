@@ -32,7 +32,7 @@ class Bounds(NamedTuple):
 
     @property
     def gap(self) -> Estimate:
-        """`Estimate` of upper - lower: how far off, at most, either is in expectation, nats."""
+        """Give upper - lower, an `Estimate`: how far off, at most, either is in expectation, nats."""
         return Estimate(self.upper.values - self.lower.values)
 
     def __str__(self):
@@ -49,7 +49,7 @@ def annealed(
     seed: int = 0,
     verbose: int = 0,
 ) -> Annealed:
-    """Estimate of log p(x) of each example by annealed importance sampling, nats: log of the chains' mean weight.
+    """Estimate log p(x) of each example by annealed importance sampling, nats: log of the chains' mean weight.
 
     A lower bound in expectation, which tightens with `temperatures` and, more slowly, with `chains`: where the encoder
     is poor, sooner than `log_marginal`. Any decoder and any prior on R^n with a density will do.
@@ -86,7 +86,7 @@ def bidirectional(
     seed: int = 0,
     verbose: int = 0,
 ) -> Bounds:
-    """Bounds of log p(x) from both sides, on data drawn from the model itself: how well `annealed` does on this model.
+    """Bound log p(x) from both sides, on data drawn from the model itself: test how well `annealed` does on it.
 
     With x comes the z that it was drawn from, an exact sample of p(z|x). Chains that go from there back to the start
     estimate 1 / p(x) without bias: the negative log of their mean weight is an upper bound in expectation. If the
@@ -128,7 +128,7 @@ def _settings(vae, chains, temperatures, leapfrogs, from_posterior):
 
 
 def _draw_examples(vae, count, condition, seed):
-    """Examples and the latents they were drawn from: (x `[N, *event]`, z `[N, n]`), and conditions if there are any."""
+    """Draw examples and their latents: (x `[N, *event]`, z `[N, n]`), and the conditions if there are any."""
     if condition is not None:
         condition = tf.broadcast_to(vae.as_condition(tf.convert_to_tensor(condition)), [count, vae.condition_size])
     prior = vae.prior.distribution(condition, vae.infer)
@@ -143,7 +143,7 @@ def _draw_examples(vae, count, condition, seed):
 
 
 def _bound_batch(vae, settings, batch, key):
-    """`[3, B]`: what `Annealed` has."""
+    """Compute the fields of `Annealed` for a batch: `[3, B]`."""
     given = vae.given(batch)
     start, ratio = _path(settings, given)
     sizes = step_sizes(settings, given.x, start, ratio, random.fold(key, 0))
@@ -151,7 +151,7 @@ def _bound_batch(vae, settings, batch, key):
 
 
 def _bound_batch_both_ways(vae, settings, batch, key):
-    """`[6, B]`: what `Annealed` has, of the lower and of the upper bound, of x `[B, *event]` and their z `[B, n]`."""
+    """Compute the fields of `Annealed`, of lower and upper bound, for x `[B, *event]` and their z: `[6, B]`."""
     x, z, *condition = batch
     (condition,) = condition or (None,)
     posterior, prior = vae.infer(x, condition), vae.prior.distribution(condition, vae.infer)
@@ -163,7 +163,7 @@ def _bound_batch_both_ways(vae, settings, batch, key):
 
 
 def _path(settings, given):
-    """(p_0, distribution of batch `[]` or `[B]`; log f_1 / p_0, a function z `[C, B, n]` -> `[C, B]`)."""
+    """Give p_0, a distribution of batch `[]` or `[B]`, and log f_1 / p_0, a function z `[C, B, n]` -> `[C, B]`."""
     if not settings.from_posterior:
         return given.prior, given.log_likelihood
     q, p = given.posterior, given.prior

@@ -26,12 +26,12 @@ class Estimate:
 
     @property
     def mean(self) -> float:
-        """Mean over the examples, nats."""
+        """Give the mean over the examples, nats."""
         return float(np.mean(self.values, dtype=np.float64))
 
     @property
     def standard_error(self) -> float:
-        """Standard error of the mean over the examples, nats."""
+        """Give the standard error of the mean over the examples, nats."""
         if len(self.values) < 2:
             return math.nan
         with np.errstate(invalid="ignore"):  # a bound of -infinity has no spread

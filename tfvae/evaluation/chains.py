@@ -41,13 +41,13 @@ class Settings(NamedTuple):
 
 
 def _ends(settings):
-    """b_0 = 0, ..., b_K = 1, `[K + 1]`."""
+    """Give the ends of the stretches, b_0 = 0, ..., b_K = 1, `[K + 1]`."""
     raw = 1.0 / (1.0 + np.exp(-STEEPNESS * np.linspace(-1.0, 1.0, settings.stretches + 1)))
     return tf.constant((raw - raw[0]) / (raw[-1] - raw[0]), tf.float32)
 
 
 def _log_density(start, ratio, b):
-    """log f_b, z `[C, B, n]` -> `[C, B]`."""
+    """Give the function log f_b, z `[C, B, n]` -> `[C, B]`."""
     return lambda z: start.log_prob(z) + b * ratio(z)
 
 
@@ -87,8 +87,10 @@ def _kernel(settings, size, log_prob):  # size [B]
 def step_sizes(
     settings: Settings, x: tf.Tensor, start: tfd.Distribution, ratio: Callable[[tf.Tensor], tf.Tensor], key: tf.Tensor
 ) -> tf.Tensor:
-    """Step sizes of stretches and examples, `[K, B]`, by stochastic approximation: larger while more is accepted than
-    is meant, smaller otherwise (Andrieu and Thoms 2008, "A tutorial on adaptive MCMC"); averages over the later half.
+    """Find step sizes of stretches and examples, `[K, B]`, by stochastic approximation.
+
+    They rise while more is accepted than `ACCEPTANCE`, and fall otherwise (Andrieu and Thoms 2008, "A tutorial on
+    adaptive MCMC"); the result is the average over the later half of the steps.
     """
     ends = _ends(settings)
 
@@ -123,7 +125,7 @@ def weigh_chains(
     key: tf.Tensor,
     z: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """`[3, B]`: log of the chains' mean weight, effective chains, acceptance; by groups of chains, to bound memory.
+    """Weigh chains in groups, to bound memory: log of their mean weight, effective chains, acceptance, `[3, B]`.
 
     From samples of p_0 to f_1 or, given z `[B, n]` of p(z|x), from there to p_0.
     """
@@ -146,7 +148,7 @@ def weigh_chains(
 
 
 def _run_chains(settings, x, start, ratio, sizes, z, count, key):
-    """Log weights of this many chains `[C, B]`, and the share of proposals accepted `[B]`, at the stretches' ends."""
+    """Run `count` chains: their log weights `[C, B]`, and the share of proposals accepted `[B]`, at stretches' ends."""
     back, last, ends = z is not None, settings.stretches - 1, _ends(settings)
 
     def stretch(k, z, weights, accepted):

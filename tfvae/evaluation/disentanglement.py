@@ -20,7 +20,7 @@ __all__ = ["DCI", "codes", "dci", "factor_vae_score", "mig", "sap"]
 
 
 def codes(vae: VAE, data: Any, verbose: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The centers of q(z|x), for most posteriors the means, and the factors that each x was made from.
+    """Encode data: the centers of q(z|x), for most posteriors the means, beside the factors that x was made from.
 
     Args:
         vae: the model; a conditional one is conditioned on the factors.
@@ -56,7 +56,7 @@ def _codes_and_factors(vae, _, batch, key):
 
 
 def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
-    """Mutual information gap: how much more the best latent knows of a factor than the second best; 0 to 1.
+    """Score the mutual information gap: how much more the best latent knows of a factor than the second; 0 to 1.
 
     The difference of the two mutual informations, in parts of the factor's entropy; mean over the factors. Chen, Li,
     Grosse and Duvenaud 2018, arXiv:1802.04942, with latents cut into bins as in Locatello et al. 2019,
@@ -77,7 +77,7 @@ def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
 
 
 def _cut_into_bins(column, bins):
-    """Floats [N] -> the bins that they are in."""
+    """Cut floats `[N]` into bins of equal width: the index of each one's bin."""
     low, high = column.min(), column.max()
     if low == high:
         return np.zeros(len(column), np.int64)
@@ -85,7 +85,7 @@ def _cut_into_bins(column, bins):
 
 
 def _mutual_information(a, b):
-    """Of integers [N] from 0, nats; of a column and itself its entropy."""
+    """Compute the mutual information of integers `[N]` from 0, nats; of a column and itself it is its entropy."""
     joint = np.bincount(a * (b.max() + 1) + b, minlength=(a.max() + 1) * (b.max() + 1)) / len(a)
     joint = joint.reshape(a.max() + 1, b.max() + 1)
     apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0)
@@ -102,8 +102,9 @@ class DCI(NamedTuple):
 
 
 def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
-    """Disentanglement, completeness and informativeness: Eastwood and Williams 2018 ("A framework for the quantitative
-    evaluation of disentangled representations").
+    """Score disentanglement, completeness and informativeness.
+
+    Eastwood and Williams 2018, "A framework for the quantitative evaluation of disentangled representations".
 
     A random forest predicts each factor from the codes; how much it uses each latent, 1 minus the entropy of that over
     factors (for each latent, weighted by its use) and over latents (for each factor, plain mean) are the first two
@@ -131,15 +132,16 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
 
 
 def _purity(use):
-    """[a, b] -> [a]: 1 minus the entropy of each row's shares, in parts of that of equal shares; 0 for a row of 0."""
+    """Compute 1 minus the entropy of each row's shares, in parts of that of equal shares, `[a, b] -> [a]`."""
     share = use / np.maximum(use.sum(axis=1, keepdims=True), 1e-12)
     entropy = -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=1)
     return np.where(use.sum(axis=1) > 0, 1 - entropy / math.log(max(use.shape[1], 2)), 0.0)
 
 
 def sap(codes: np.ndarray, factors: np.ndarray, categorical: Sequence[int] = (), seed: int = 0) -> float:
-    """Separated attribute predictability: how much better the best latent alone predicts a factor than the second
-    best; 0 to 1. Kumar, Sattigeri and Balakrishnan 2018, arXiv:1711.00848.
+    """Score separated attribute predictability: how much better the best latent predicts than the second; 0 to 1.
+
+    Kumar, Sattigeri and Balakrishnan 2018, arXiv:1711.00848.
 
     The score of a latent is R^2 of a linear regression; for factors without order the balanced accuracy of thresholds
     on the latent, on rows not trained on, moved so that chance is 0.
@@ -185,7 +187,7 @@ def _threshold_score(column, factor, seed):
 
 
 def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, rows: int = 64, seed: int = 0) -> float:
-    """How well the latent that varies least, while one factor stays as it is, tells which factor that was; up to 1.
+    """Score how well the latent that varies least while one factor is fixed tells which factor that was; up to 1.
 
     Kim and Mnih 2018, arXiv:1802.05983. For each vote a factor and a value of it are drawn, then rows of the table
     with this value; the vote is the latent whose variance, in parts of that over the whole table, is least. Each latent
@@ -223,7 +225,7 @@ def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, 
 
 
 def _group_rows(factor, j):
-    """Integers [N] -> for each value that two rows have, these rows."""
+    """Group the rows of integers `[N]` by value, of values that two rows or more have."""
     order = np.argsort(factor, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(factor[order])) + 1)
     groups = [group for group in groups if len(group) > 1]
@@ -233,13 +235,13 @@ def _group_rows(factor, j):
 
 
 def _split_rows(count, seed):
-    """Rows to train on, and rows to test on."""
+    """Split rows at random into those to train on and those to test on."""
     rows = np.random.default_rng(seed).permutation(count)
     return rows[: count // 2], rows[count // 2 :]
 
 
 def _check(codes, factors, with_kept=False):
-    """-> float64 [N, n], and the factors that vary, each as integers from 0 without gaps: [N, k]."""
+    """Check the table; give codes float64 `[N, n]`, and the factors that vary, as integers from 0 without gaps."""
     codes, factors = np.asarray(codes), np.asarray(factors)
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or len(codes) < 2:
         raise ValueError(

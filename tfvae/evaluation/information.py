@@ -45,7 +45,7 @@ class RateDistortion(NamedTuple):
 
 
 def average_draws(estimate: Callable, q: tfd.Distribution, x: tf.Tensor, samples: int, key: tf.Tensor) -> tf.Tensor:
-    """estimate(q, count, seed) `[B]`, a mean over `count` draws, over all samples in chunks."""
+    """Average estimate(q, count, seed) `[B]`, a mean over `count` draws, over all samples, in chunks."""
     at_once = chunk_size(x, samples)
     chunks, rest = divmod(samples, at_once)
     total = rest * estimate(q, rest, random.fold(key, chunks)) if rest else tf.zeros([x.shape[0]])
@@ -59,21 +59,21 @@ def average_draws(estimate: Callable, q: tfd.Distribution, x: tf.Tensor, samples
 def mutual_information(
     vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Estimate:
-    """`Estimate` of I_q(x; z), what z tells of which example it is, nats, from 0 to log N: one part of `kl_parts`."""
+    """Estimate I_q(x; z), what z tells of which example it is, nats, 0 to log N: one part of `kl_parts`."""
     return kl_parts(vae, data, samples, examples, seed, verbose).mutual_information
 
 
 def aggregate_kl(
     vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Estimate:
-    """`Estimate` of KL(q(z) || p(z)), how far the prior is from what is encoded, nats: one part of `kl_parts`."""
+    """Estimate KL(q(z) || p(z)), how far the prior is from what is encoded, nats: one part of `kl_parts`."""
     return kl_parts(vae, data, samples, examples, seed, verbose).aggregate_kl
 
 
 def kl_parts(
     vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
 ) -> KLParts:
-    """The KL term, mean of KL(q(z|x) || p(z)), as I_q(x; z) + KL(q(z) || p(z)), with q(z) = 1/N sum_i q(z|x_i).
+    """Split the KL term, mean of KL(q(z|x) || p(z)), into I_q(x; z) + KL(q(z) || p(z)), q(z) = 1/N sum_i q(z|x_i).
 
     q(z) is the mixture over all examples, not over a batch; for the distribution that the data is drawn from, the
     information is too low where it comes near log N. All three are means over the same draws of z, and take N^2
@@ -120,7 +120,7 @@ def _encode_features(vae, _, batch, key):
 
 
 def _compare_with_all(vae, samples, some, everyone, key):
-    """KL, information and aggregate KL `[3, B]` of examples with features `[B, F]`, among all, `[N, F]`."""
+    """Compute KL, information and aggregate KL `[3, B]` of examples with features `[B, F]`, among all `[N, F]`."""
     shape = [-1, *vae.encoder.output_shape[1:]]
     posterior, prior = vae.posterior(tf.reshape(some, shape)), vae.prior.distribution(None, vae.infer)
     z, log_q = posterior.experimental_sample_and_log_prob(samples, seed=key)  # [S, B, n], [S, B]
@@ -152,7 +152,7 @@ def rate_distortion(
     seed: int = 0,
     verbose: int = 0,
 ) -> RateDistortion:
-    """Points (rate, distortion) that a trained model reaches with q_t(z|x) ~ p(z)^(1-t) q(z|x)^t, t from 0 to 1.
+    """Measure points (rate, distortion) of a trained model, by q_t(z|x) ~ p(z)^(1-t) q(z|x)^t, t from 0 to 1.
 
     At t = 0 that is the prior, which knows nothing of x; at t = 1 the encoder's posterior, and rate + distortion is
     -ELBO. q_t is normal, its rate has a closed form and its distortion is a mean over draws, so both are exact in
@@ -186,7 +186,7 @@ def rate_distortion(
 
 
 def _measure_point(vae, settings, batch, key):
-    """Rate and distortion of each example `[2, B]`."""
+    """Measure rate and distortion of each example, `[2, B]`."""
     t, samples = settings
     given = vae.given(batch)
     units, prior_units = distributions.independent_units(given.posterior, given.prior)

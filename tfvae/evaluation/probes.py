@@ -11,7 +11,7 @@ __all__ = ["knn_accuracy", "linear_probe"]
 def linear_probe(
     train_codes: np.ndarray, train_labels: np.ndarray, test_codes: np.ndarray, test_labels: np.ndarray
 ) -> float:
-    """Accuracy, 0 to 1, of logistic regression on standardised codes (scikit-learn's, with its default L2 penalty).
+    """Score logistic regression on standardised codes (scikit-learn's, with its L2 penalty): accuracy, 0 to 1.
 
     Args:
         train_codes: floats `[N, n]`.
@@ -41,8 +41,11 @@ def knn_accuracy(
     test_labels: np.ndarray,
     neighbours: int = 10,
 ) -> float:
-    """Accuracy, 0 to 1, of the most frequent label among the nearest training codes (Euclidean, not standardised:
-    latents that carry nothing vary little, and are to count little). Arguments and errors as for `linear_probe`."""
+    """Score the most frequent label among the nearest training codes: accuracy, 0 to 1.
+
+    Distances are Euclidean, and codes not standardised: latents that carry nothing vary little, and are to count
+    little. Arguments and errors are those of `linear_probe`, and `neighbours`, how many codes vote.
+    """
     _check(train_codes, train_labels, test_codes, test_labels)
     if not 1 <= neighbours <= len(train_codes):
         raise ValueError(f"neighbours must be from 1 to {len(train_codes)}, the training examples; not {neighbours}")

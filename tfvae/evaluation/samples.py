@@ -37,7 +37,7 @@ class DensityCoverage(NamedTuple):
 
 
 def pixel_features(train_images: np.ndarray, dimensions: int = 50, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """Fits principal components of training pixels -> function: images `[N, *event]` -> float64 `[N, dimensions]`.
+    """Fit principal components to training pixels -> function: images `[N, *event]` -> float64 `[N, dimensions]`.
 
     Args:
         train_images: uint8 `[N, *event]`, or floats in [0, 1], or in whatever range the images to compare have.
@@ -78,7 +78,7 @@ def _flatten_pixels(images):
 
 
 def draws(vae: VAE, n: int, conditions: Any = None, seed: int = 0) -> np.ndarray:
-    """n draws of x from p(x) = E_p(z) p(x|z), where `vae.sample` gives means: `[n, *event]`.
+    """Draw n examples x from p(x) = E_p(z) p(x|z), where `vae.sample` gives means: `[n, *event]`.
 
     Args:
         vae: the model.
@@ -97,13 +97,15 @@ def draws(vae: VAE, n: int, conditions: Any = None, seed: int = 0) -> np.ndarray
 
 
 def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> PrecisionRecall:
-    """Precision, the share of generated examples that lie among real ones, and recall, the share of real ones that lie
-    among generated; 0 to 1. Kynkäänniemi, Karras, Laine, Lehtinen and Aila 2019, arXiv:1904.06991.
+    """Score precision and recall of generated examples, 0 to 1.
+
+    Precision is the share of generated examples that lie among real ones, recall the share of real ones that lie among
+    generated. Kynkäänniemi, Karras, Laine, Lehtinen and Aila 2019, arXiv:1904.06991.
 
     An example lies among others if it is in the ball around one of them that reaches to that one's k-th neighbour of
     its own kind. Two samples of one distribution do not reach 1: in many dimensions balls hold less of it (0.6 for
-    10,000 normal examples in 50). What real examples get that were kept apart is the figure to compare with. Time, but
-    not memory, grows with (N + M)^2: 10,000 of each, in 50 dimensions, take about ten seconds.
+    10,000 normal examples in 50). Compare with what real examples get that were kept apart. Time, but not memory, grows
+    with (N + M)^2: 10,000 of each, in 50 dimensions, take about ten seconds.
 
     Args:
         real: features `[N, d]`.
@@ -120,7 +122,9 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 
 
 
 def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 5) -> DensityCoverage:
-    """Density, in how many real examples' balls a generated one lies, in parts of k, and coverage, the share of real
+    """Score density and coverage of generated examples.
+
+    Density is in how many real examples' balls a generated one lies, in parts of k; coverage is the share of real
     examples with a generated one in their ball. Naeem, Oh, Uh, Choi and Yoo 2020, arXiv:2002.09797.
 
     Balls reach to the k-th real neighbour. Coverage is from 0 to 1. Density is from 0, about 1 when both have the same
@@ -143,7 +147,7 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 
 
 
 def _squared_reach(points, neighbours):
-    """[N, d] -> squared distances to the k-th nearest of the other points, [N]."""
+    """Give the squared distances of points `[N, d]` to the k-th nearest of the others, `[N]`."""
     reach = np.empty(len(points))
     for rows, squared in _chunk_distances(points, points):
         reach[rows] = np.partition(squared, neighbours, axis=1)[:, neighbours]  # the 0-th is the point itself
@@ -151,7 +155,7 @@ def _squared_reach(points, neighbours):
 
 
 def _chunk_distances(a, b):
-    """Rows of a, and their squared distances to b; of the differences, so that equal points are at distance 0."""
+    """Give rows of a, and their squared distances to b; of the differences, so that equal points are at distance 0."""
     with require_extra("evaluate"):
         from scipy.spatial.distance import cdist
 

@@ -25,7 +25,7 @@ class Form(NamedTuple):
 
 
 def data_forms(vae: VAE) -> list[Form]:
-    """The forms of x `[B, *event]`: as the VAE was trained on, and of pixels, as float32 and as images in bytes too."""
+    """List the forms of x `[B, *event]`: as the VAE was trained on; of pixels, also float32 and images in bytes."""
     shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor_view
 
     def supported(x, name):
@@ -49,12 +49,12 @@ def data_forms(vae: VAE) -> list[Form]:
 
 
 def _condition(vae, x):
-    """x, or a pair of x and any condition: what the preprocessor is asked about conditional data."""
+    """Pair x with any condition, where there are conditions: what the preprocessor is asked about."""
     return (x, tf.zeros([tf.shape(x)[0], vae.condition_size])) if vae.condition_size else x
 
 
 def condition_forms(vae: VAE) -> list[Form]:
-    """The forms of a conditional VAE's conditions: float32 `[B, k]`, and labels int32 `[B]`; none of another VAE."""
+    """List the forms of a conditional VAE's conditions: float32 `[B, k]`, labels int32 `[B]`; none of another VAE."""
     if not vae.condition_size:
         return []
 
@@ -69,7 +69,7 @@ def condition_forms(vae: VAE) -> list[Form]:
 
 
 def check_inputs(values: Sequence[tf.Tensor], specs: Sequence[tf.TensorSpec]) -> list[tf.Tensor]:
-    """The inputs of one request, a list, when each has its spec's shape, finite numbers, and as many rows as the first.
+    """Check that each input of a request has its spec's shape, finite numbers, and as many rows as the first.
 
     TensorFlow Serving does not look at shapes; a reshape would make two rows of a row that is twice as long.
     """
@@ -97,13 +97,13 @@ def _require(condition, message):
 
 
 def decode_images(encoded: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-    """PNG or JPEG files `[B]`, strings, of the height, width and channels `shape` -> uint8 `[B, *shape]`."""
+    """Decode PNG or JPEG files `[B]`, strings, of height, width and channels `shape`: uint8 `[B, *shape]`."""
     with tf.name_scope("image_bytes"):  # which errors of the decoders name
         return tf.map_fn(lambda one: _pixels(one, shape), encoded, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
 
 
 def _pixels(encoded, shape):
-    """One image. Its size is read before it is decoded: a small file may hold a large one."""
+    """Decode one image. Its size is read before it is decoded: a small file may hold a large image."""
     height, width, channels = shape
     is_png = tf.strings.substr(encoded, 0, len(PNG)) == PNG
     is_jpeg = tf.strings.substr(encoded, 0, len(JPEG)) == JPEG
@@ -122,7 +122,7 @@ def _pixels(encoded, shape):
 
 
 def _png_size(encoded):
-    """Height and width, int32 `[2]`; 0 of a file that ends before them."""
+    """Read height and width, int32 `[2]`; 0 of a file that ends before them."""
     header = tf.strings.substr(encoded + "\0" * 24, 16, 8)  # width, then height, 4 bytes each, the largest first
     places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
     sizes = tf.reduce_sum(tf.reshape(tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64), [2, 4]) * places, axis=1)

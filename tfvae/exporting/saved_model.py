@@ -52,7 +52,7 @@ def write(
 def compute_answers(
     functions: dict[str, Callable], requests: dict[str, dict[str, np.ndarray]]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What the signatures' functions answer: name -> output -> array; by one program, for each takes time to make."""
+    """Compute what signatures answer: name -> output -> array; by one program, for each takes time to make."""
 
     @functools.partial(program, autograph=False)
     def all_of_them(given):
@@ -63,7 +63,7 @@ def compute_answers(
 
 
 def _write_warm_up(path, servable, requests):
-    """A TFRecord of PredictionLogs, which TensorFlow Serving runs before it says that a version is ready."""
+    """Write a TFRecord of PredictionLogs, which TensorFlow Serving runs before it says that a version is ready."""
     with require_extra("export"):
         from tensorflow_serving.apis import prediction_log_pb2
 
@@ -79,7 +79,7 @@ def _write_warm_up(path, servable, requests):
 
 
 def make_request(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
-    """A request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
+    """Make a request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
     seed = random.seed(0, random.Stream.SAMPLING)
     found = {}
     for index, spec in enumerate(specs):
@@ -101,7 +101,7 @@ def make_request(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarr
 
 
 def _data(vae, noise, dtype):
-    """Data that preprocessor and likelihood take, of noise in [0, 1).
+    """Make data that preprocessor and likelihood take, of noise in [0, 1).
 
     Raises:
         ValueError: when no such data is known.
@@ -122,14 +122,14 @@ def _inside(vae: VAE, data: tf.Tensor) -> tf.Tensor:
 
 
 def _png(shape, level):
-    """An image whose pixels rise from a grey level, as a PNG file."""
+    """Make an image whose pixels rise from a grey level, as a PNG file."""
     height, width, channels = shape
     pixels = (int(level) + np.arange(height * width * channels).reshape(shape)) % 256
     return tf.io.encode_png(pixels.astype(np.uint8)).numpy()
 
 
 def checksum(path: pathlib.Path) -> str:
-    """SHA-256 of a SavedModel's graph and variables: what is loaded."""
+    """Compute the SHA-256 of a SavedModel's graph and variables: of what is loaded."""
     digest = hashlib.sha256()
     for file in [path / "saved_model.pb", *sorted((path / "variables").iterdir())]:
         digest.update(file.name.encode() + file.read_bytes())

@@ -28,7 +28,7 @@ class Signature(NamedTuple):
 
 
 def make_signatures(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str, dict[str, Signature]]:
-    """servable -> {name: Signature}; the first of each servable is its default. Arguments as for `exporting.export`."""
+    """Make the signatures of each servable: servable -> {name: Signature}, the default first; arguments as `export`."""
 
     def pair(x, condition):  # a list of one condition, or of none
         return (x, *condition) if condition else x
@@ -78,7 +78,7 @@ def make_signatures(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool
 
 
 def _signature(run, forms):
-    """A function of the VAE -> the `Signature` of these forms; one that draws noise takes its rows one by one."""
+    """Make the `Signature` of these forms, of a function of the VAE; one that draws noise takes its rows one by one."""
     specs = [form.spec for form in forms]
 
     def answer(*values):
@@ -89,7 +89,7 @@ def _signature(run, forms):
 
 
 def _each_row(function, values, seed):
-    """function of one row `[1, ...]` each, and of a seed `[2]` -> its outputs, for all rows."""
+    """Map a function of one row `[1, ...]` each, and of a seed `[2]`, over all rows: its outputs."""
 
     def of_row(row):
         outputs = function(*(part if i == seed else part[None] for i, part in enumerate(row)))

@@ -13,7 +13,7 @@ __all__ = ["animation"]
 
 
 def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, milliseconds: int = 400) -> pathlib.Path:
-    """Writes image files as one GIF that goes on for ever, its last picture longer; returns the path.
+    """Write image files as one GIF that repeats for ever, its last picture longer; return the path.
 
     Args:
         pictures: their paths, in order, at least 2.

@@ -23,7 +23,7 @@ ROWS = 12  # most units of a figure of traversals
 
 
 def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> "Figure":
-    """What single units do: each row changes one unit of an example's latent, the middle column is the example.
+    """Draw what single units do: each row changes one unit of an example's latent, the middle column is the example.
 
     The units stand in the order of their KL. The steps are standard deviations of the prior, -3 to 3, around the
     example's own value (of a `Deterministic` posterior, whose latents follow no prior, of the latents of the data). On
@@ -54,21 +54,21 @@ def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> "Figure"
 
 
 def _scale(vae, units, condition):
-    """Standard deviation of each unit `[n]`, and of what it is."""
+    """Give the standard deviation of each unit `[n]`, and say of what it is."""
     if not vae.posterior.has_density:
         return units.centers.std(axis=0), "the data's latents"
     return _prior_draws(vae, condition).std(axis=0), "the prior"
 
 
 def _prior_draws(vae, condition):
-    """Draws of z from the prior, `[DRAWS, n]`, given one condition `[1, k]` where there are any."""
+    """Draw z from the prior, `[DRAWS, n]`, given one condition `[1, k]` where there are any."""
     prior = vae.prior.distribution(condition, vae.infer)
     drawn = prior.sample(DRAWS, seed=random.seed(0, random.Stream.SAMPLING))
     return drawn.numpy().reshape(-1, vae.prior.event_shape[0])
 
 
 def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: int = 15) -> "Figure":
-    """What is decoded where, for a latent size of 2: E[p(x|z)] at a grid of the prior's quantiles.
+    """Draw what is decoded where, for a latent size of 2: E[p(x|z)] at a grid of the prior's quantiles.
 
     Kingma and Welling 2013, arXiv:1312.6114, figure 4. Of a `Deterministic` posterior, quantiles of the data's latents;
     on a circle, points all around it.
@@ -95,7 +95,7 @@ def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: 
 
 
 def _quantiles(vae, units, condition, levels):
-    """Quantiles of both units, `[len(levels), 2]`."""
+    """Give quantiles of both units, `[len(levels), 2]`."""
     if not vae.posterior.has_density:
         return np.quantile(units.centers, levels, axis=0)
     prior = vae.prior.distribution(condition, vae.infer)
@@ -119,7 +119,7 @@ def _given(condition):
 
 
 def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure":
-    """Where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
+    """Draw where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
 
     Args:
         units: `Units` of the examples.
@@ -150,7 +150,7 @@ def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure
 
 
 def _plane(centers, labels):
-    """Centers `[N, n]` -> points `[N, 2]` of a plane, its title, and what its axes are."""
+    """Project centers `[N, n]` to points `[N, 2]` of a plane; give its title, and what its axes are."""
     title = "The latent space: centers of q(z|x), coloured by class"
     if centers.shape[1] == 1:  # beside each other, a little scattered, so that all are seen
         shift = np.random.default_rng(0).uniform(-0.3, 0.3, len(centers))
@@ -170,7 +170,7 @@ def _plane(centers, labels):
 
 
 def unit_costs(units: Units) -> "Figure":
-    """KL of each unit, sorted, and the variance by which it is called active or not, with the threshold.
+    """Draw the KL of each unit, sorted, and the variance by which it is called active or not, with the threshold.
 
     Where no unit has a KL of its own (of flows, on a sphere, of several layers), the variance alone.
 

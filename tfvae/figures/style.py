@@ -25,7 +25,7 @@ DPI = 120
 
 
 def new(width: float = 8.0, height: float = 5.0, title: str | None = None) -> "Figure":
-    """An empty figure of this size in inches."""
+    """Make an empty figure of this size in inches."""
     with require_extra("plot"):
         from matplotlib.figure import Figure
 
@@ -45,7 +45,7 @@ def write(figure: "Figure", path: str | os.PathLike) -> pathlib.Path:
 
 
 def event_of_images(vae: VAE) -> tuple[int, ...]:
-    """The shape (height, width, channels) of x; NotApplicable where x is no image."""
+    """Give the shape (height, width, channels) of x; raise NotApplicable where x is no image."""
     shape = tuple(vae.likelihood.event_shape)
     if len(shape) != 3 or shape[-1] not in (1, 3):
         raise NotApplicable(f"x has shape {shape}, which is no image [height, width, 1 or 3]")
@@ -61,7 +61,7 @@ def sheet(
     rows: Sequence[str] | None = None,
     width: float = 8.0,
 ) -> "Figure":
-    """A figure of images in rows and columns.
+    """Lay out images in rows and columns.
 
     Args:
         images: `[R, C, height, width, channels]`; all have one scale, black at 0 (or their least value, if that is
@@ -86,7 +86,7 @@ def sheet(
 
 
 def _tiled(images):
-    """[R, C, H, W, channels] -> one image with values 0 to 1, and where the middles of columns and rows are."""
+    """Tile images [R, C, H, W, channels]: one image of values 0 to 1, and the middles of its columns and rows."""
     rows, columns, height, width, channels = images.shape
     low, high = min(0.0, images.min()), max(1.0, images.max())
     gap = max(1, height // 14)

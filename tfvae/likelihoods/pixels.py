@@ -159,12 +159,12 @@ class _Levels(distributions.Conditional):
         return (x >= 0) & (x <= 1) & (tf.abs(k - tf.round(k)) < 0.01)
 
     def logistic(self, center: tf.Tensor, raw_loc: tf.Tensor, raw_scale: tf.Tensor) -> QuantizedLogistic:
-        """The distribution of each scalar; a `raw_loc` of 0 puts its location at `center`."""
+        """Give the distribution of each scalar; a `raw_loc` of 0 puts its location at `center`."""
         loc = center + 0.5 * distributions.soft_clip(raw_loc, 10.0)
         return QuantizedLogistic(loc, self.SCALE * distributions.bounded_exp(raw_scale), self.levels)
 
     def raw_loc(self, center: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
-        """What `raw_loc` gives this mean, at the scale `SCALE`.
+        """Give the `raw_loc` of which this is the mean, at the scale `SCALE`.
 
         That of a logistic distribution clipped to [0, 1], scale (softplus(loc / scale) - softplus((loc - 1) / scale)),
         solved for loc. Rounding to levels moves the mean by less than 0.4 / (levels - 1)^2.
@@ -228,7 +228,7 @@ class MixtureOfDiscretizedLogistics(_Levels):
 
     @property
     def centers(self) -> tf.Tensor:
-        """Where the locations start, `[components]`."""
+        """Give where the locations start, `[components]`."""
         return (tf.range(self.components, dtype=tf.float32) + 0.5) / self.components
 
     def distribution(

@@ -142,7 +142,7 @@ class MMD(Objective):
         return Terms(weigh(self.kl, kl) + self.weight * discrepancy - reconstruction, reconstruction, kl)
 
     def discrepancy(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        """Unbiased estimate of MMD^2 between the distributions of two samples `[M, n]`: scalar."""
+        """Estimate MMD^2 between the distributions of two samples `[M, n]` without bias: scalar."""
         count = tf.cast(tf.shape(one)[0], tf.float32)
         pairs = tf.maximum(count * (count - 1), 1.0)  # of different members; one alone has none
 
@@ -153,7 +153,7 @@ class MMD(Objective):
         return within(one) + within(other) - 2 * tf.reduce_mean(self.kernel(one, other))
 
     def kernel(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        """k of each pair, `[M, n]` and `[N, n]` -> `[M, N]`."""
+        """Give the kernel of each pair, `[M, n]` and `[N, n]` -> `[M, N]`."""
         squares = tf.reduce_sum(one**2, axis=-1)[:, None] + tf.reduce_sum(other**2, axis=-1)
         distance = tf.maximum(squares - 2 * tf.matmul(one, other, transpose_b=True), 0.0)  # rounding may go below
         size = tf.cast(tf.shape(one)[-1], tf.float32)  # n; what is gathered has no static shape

@@ -23,7 +23,7 @@ class Terms(NamedTuple):
 
     @property
     def elbo(self) -> tf.Tensor:
-        """reconstruction - kl `[B]`: a lower bound of log p(x), whatever weights the loss gives its terms."""
+        """Give reconstruction - kl `[B]`: a lower bound of log p(x), whatever weights the loss gives its terms."""
         return self.reconstruction - self.kl
 
 
@@ -46,12 +46,12 @@ class Objective:
 
     @property
     def monitor(self) -> str:
-        """Which of elbo and reconstruction chooses the best epoch; bigger is better."""
+        """Name the logged value, elbo or reconstruction, that chooses the best epoch; bigger is better."""
         return "elbo"
 
     @property
     def schedule(self) -> Schedule | None:
-        """The number that changes with the step, for figures of a training; None where there is none."""
+        """Give the number that changes with the step, for figures of a training; None where there is none."""
         return None
 
     def __call__(self, given: Given) -> Terms:

@@ -54,7 +54,7 @@ class ELBO(Objective):
         return Schedule("beta, weight of the KL", self.weight) if self.warmup_steps else None
 
     def weight(self, step: Any) -> Any:
-        """The KL's weight at this step: beta, after the warm-up."""
+        """Give the KL's weight at this step: beta, after the warm-up."""
         if not self.warmup_steps or not self.beta:
             return self.beta
         step = tf.convert_to_tensor(step)
@@ -134,7 +134,7 @@ class Capacity(Objective):
         return Schedule("capacity C, nats", self.capacity) if self.steps else None
 
     def capacity(self, step: Any) -> Any:
-        """C at this step, nats."""
+        """Give C at this step, nats."""
         if not self.steps:
             return self.nats
         return self.nats * tf.minimum(1.0, tf.cast(step, tf.float32) / self.steps)
