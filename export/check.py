@@ -1,8 +1,8 @@
-"""Checks exported SavedModels as TF Serving would load them; needs only TensorFlow: `python export/check.py MODELS`.
+"""Check exported SavedModels as TF Serving would load them; needs only TensorFlow: `python export/check.py MODELS`.
 
-Each servable's newest version is loaded through the v1 Session loader, every signature is called, and the answers are
-compared with those that the model itself gave when it was exported (`assets.extra/check.npz`). Ends with 1 where they
-differ by more than 1e-5 (of 1, or of the value where that is larger).
+Loads each servable's newest version through the v1 Session loader, calls every signature, and compares the answers with
+those that the model itself gave when it was exported (`assets.extra/check.npz`). The exit status is 1 where they differ
+by more than 1e-5 (of 1, or of the value where that is larger).
 """
 
 import argparse
