@@ -5,7 +5,6 @@ What many files may break is one test that lists all offenders.
 """
 
 import ast
-import graphlib
 import pathlib
 
 import pytest
@@ -124,7 +123,7 @@ def test_no_module_of_a_layer_imports_itself_by_way_of_others():
     graph = {name: set() for name in LEVEL}
     for source, targets in IMPORTS.items():
         graph[source.split(".")[1]] |= {target.split(".")[1] for target in targets} - {source.split(".")[1]}
-    graphlib.TopologicalSorter(graph).prepare()
+    assert circles(graph) == []
 
 
 def test_a_circle_within_a_folder_is_seen(tmp_path, monkeypatch):
@@ -136,8 +135,7 @@ def test_a_circle_within_a_folder_is_seen(tmp_path, monkeypatch):
         (tmp_path / "tfvae" / f"{name}.py").write_text(text)
     files = sorted(tmp_path.rglob("*.py"))
     graph = {dotted(path): set(imported(path, set(map(dotted, files)))) for path in files}
-    with pytest.raises(graphlib.CycleError):
-        graphlib.TopologicalSorter(graph).prepare()
+    assert circles(graph) == [["tfvae.a", "tfvae.b", "tfvae.c"]]
 
 
 def test_circles_are_found_whole():

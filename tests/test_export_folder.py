@@ -355,10 +355,10 @@ def test_command_line_by_grpc(server):
 
 def test_colours_and_shapes_of_images():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8)
-    np.testing.assert_array_equal(client._picture(pixels / 255, 0, 1), pixels)
-    np.testing.assert_array_equal(client._picture(np.array([[-1.0, 0.0, 3.0]]), -1, 1), [[0, 128, 255]])
+    np.testing.assert_array_equal(client._to_image(pixels / 255, 0, 1), pixels)
+    np.testing.assert_array_equal(client._to_image(np.array([[-1.0, 0.0, 3.0]]), -1, 1), [[0, 128, 255]])
     with pytest.raises(ValueError, match=r"shape \[4\]: that is no image"):
-        client._picture(np.zeros(4), 0, 1)
+        client._to_image(np.zeros(4), 0, 1)
 
 
 # configurations and scripts

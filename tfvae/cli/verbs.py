@@ -21,9 +21,9 @@ def _start_tensorflow(module: str) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train the experiment of a yaml in a new run folder, or go on with a run."""
-    from tfvae import local_cluster
-
     if options.workers:  # the processes import TensorFlow, this one does not
+        from tfvae import local_cluster
+
         more = [*(["--resume"] if options.resume else []), *_shared_options(options), "--set", "strategy=multi_worker"]
         with local_cluster.cluster_environments(options.workers) as environments:
             return _launch(["train", options.config, options.run, *more], environments)
