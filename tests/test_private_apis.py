@@ -61,22 +61,6 @@ TABLE = (
         ("self", "x", "kwargs"),
     ),
     Private(
-        f"{TFP}.categorical.Categorical",
-        "_probs_parameter_no_checks",
-        ("distributions/scalars.py",),
-        "TensorFlow's softmax refuses 6 axes on a CPU",
-        ("self",),
-        overridden=True,
-    ),
-    Private(f"{TFP}.categorical.Categorical", "_logits", ("distributions/scalars.py",), "the same"),
-    Private(
-        f"{TFP}.categorical.Categorical",
-        "_num_categories",
-        ("distributions/scalars.py",),
-        "mean and variance of the index",
-        ("self", "x"),
-    ),
-    Private(
         "tensorflow_datasets.core.DatasetBuilder",
         "_get_filename_template",
         ("shapes/builder.py",),
