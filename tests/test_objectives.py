@@ -419,8 +419,8 @@ def test_only_objectives_of_the_whole_batch_depend_on_its_other_examples(name):
     objective = LOSSES[name][0]
     vae, x, _ = linear_gaussian()
     posterior, prior = wrong_posterior(vae.infer(x)), vae.prior.distribution()
-    whole = objective(x, posterior, prior, vae.decode, 4, SEED).loss
-    part = objective(x[:2], posterior[:2], prior, vae.decode, 4, SEED).loss
+    whole = objective(Given(x, posterior, prior, vae.decode, 4, SEED)).loss
+    part = objective(Given(x[:2], posterior[:2], prior, vae.decode, 4, SEED)).loss
     assert np.allclose(whole[:2], part, rtol=1e-4) != objective.whole_batch
 
 

@@ -12,7 +12,7 @@ from tfvae.compatibility import NotApplicable
 __all__ = ["animation"]
 
 
-def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, milliseconds: int = 400) -> None:
+def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, milliseconds: int = 400) -> pathlib.Path:
     """Write image files as one GIF that repeats for ever, its last picture longer; return the path.
 
     Args:
@@ -38,3 +38,4 @@ def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, mi
     durations = [milliseconds] * (len(frames) - 1) + [4 * milliseconds]
     with files.beside(path) as partial:
         frames[0].save(partial, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return path

@@ -28,12 +28,13 @@ def new(width: float = 8.0, height: float = 5.0, title: str | None = None) -> Fi
     return figure
 
 
-def write(figure: Figure, path: str | os.PathLike) -> None:
-    """Draw a figure to the file `path`, beside first and then renamed."""
+def write(figure: Figure, path: str | os.PathLike) -> pathlib.Path:
+    """Draw a figure to the file `path`, beside first and then renamed; return the path."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.beside(path) as partial:
         figure.savefig(partial)
+    return path
 
 
 def event_of_images(vae: VAE) -> tuple[int, ...]:
