@@ -106,6 +106,47 @@ def test_rows_that_are_drawn_alike_are_still_independent_draws(name):
         assert len(np.unique(z[:, 0], axis=0)) == 50
 
 
+@pytest.mark.parametrize("name", members.POSTERIORS)
+def test_posterior_says_what_its_distribution_is_like(name):
+    layer = built(members.POSTERIORS[name])
+    distribution = layer(features())
+    z, log_q = distribution.experimental_sample_and_log_prob(3, seed=SEED)
+    assert np.isfinite(log_q).all() == layer.has_density
+    assert np.allclose(tf.norm(z, axis=-1), 1) == (not layer.flat)
+    if layer.refinable:
+        again = layer.from_unconstrained(layer.unconstrained(distribution))
+        for moment in ("mean", "stddev"):
+            np.testing.assert_allclose(getattr(again, moment)(), getattr(distribution, moment)(), rtol=1e-5)
+    else:
+        with pytest.raises(NotImplementedError, match=f"{name} is not refinable"):
+            layer.unconstrained(distribution)
+        with pytest.raises(NotImplementedError, match=f"{name} is not refinable"):
+            layer.from_unconstrained(z)
+
+
+@pytest.mark.parametrize("name", members.PRIORS)
+def test_prior_says_where_latents_may_lie(name):
+    prior = members.PRIORS[name]()
+    z = tf.random.stateless_normal([4, members.LATENT], [0, 0])
+    assert np.array_equal(prior.nearest(z), z) == prior.flat
+    drawn = given(prior).sample(4, seed=SEED)
+    np.testing.assert_allclose(prior.nearest(drawn), drawn, rtol=1e-5)
+    start, end = drawn[:2], drawn[2:]
+    path = next(iter(prior.paths.values()))
+    np.testing.assert_array_equal(prior.between(start, end, 0.3), path(start, end, 0.3))
+    for path in prior.paths.values():
+        np.testing.assert_allclose(prior.nearest(path(start, end, 0.3)), path(start, end, 0.3), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", members.OBJECTIVES)
+def test_objective_says_what_changes_with_the_step(name):
+    schedule = members.OBJECTIVES[name]().schedule
+    assert (schedule is not None) == (name in ("Capacity", "ELBO"))
+    if schedule is not None:
+        values = np.array(schedule.value(np.arange(6)))
+        assert values[0] == 0 and values[4] == values[5] and np.all(np.diff(values[:5]) > 0)
+
+
 @pytest.mark.parametrize("name", CONDITIONALS)
 def test_conditional_gradient_reaches_every_weight(name):
     layer = built(CONDITIONALS[name])

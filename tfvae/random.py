@@ -40,18 +40,18 @@ def seed(run: Any, stream: Any, step: Any = 0, row: Any = 0) -> tf.Tensor:
         step: the draw's number in the stream, integer scalar (a step of the optimizer, a batch, ...).
         row: index of the first example in the global batch, integer scalar.
     """
-    return _made(_u32(run), _u32(int(stream)), _u32(step), _u32(row))
+    return _make_seed(_u32(run), _u32(int(stream)), _u32(step), _u32(row))
 
 
 def fold(seed: tf.Tensor, data: Any) -> tf.Tensor:
     """Make a further seed `[2]` for the same rows; other `data` (integer scalar) gives another draw."""
-    return _folded(tf.convert_to_tensor(seed, tf.int32), _u32(data))
+    return _fold_seed(tf.convert_to_tensor(seed, tf.int32), _u32(data))
 
 
 def bits(shape: Any, seed: tf.Tensor) -> tf.Tensor:
     """Draw 32-bit words, uint32 of this shape `[..., rows, n]`; a vector's shape `[n]` is one row."""
     shape = tf.convert_to_tensor(shape, tf.int32)
-    words, static = _words(shape, tf.convert_to_tensor(seed, tf.int32)), tf.get_static_value(shape)
+    words, static = _draw_words(shape, tf.convert_to_tensor(seed, tf.int32)), tf.get_static_value(shape)
     return words if static is None else tf.ensure_shape(words, static)
 
 
@@ -128,21 +128,21 @@ def _open(seed):
 
 
 @_traced_once(*[((), tf.uint32)] * 4)
-def _made(run, stream, step, row):
+def _make_seed(run, stream, step, row):
     """Compute `seed`, of uint32 scalars."""
     start, salt = _twenty_rounds(run, stream, _u32(0), _u32(0))
     return _seal(_mix(step + start) ^ salt, row)
 
 
 @_traced_once(((2,), tf.int32), ((), tf.uint32))
-def _folded(seed, data):
+def _fold_seed(seed, data):
     """Compute `fold`, of a uint32 scalar."""
     key, row = _open(seed)
     return _seal(_mix(key + _u32(0x9E3779B9) * (data + _u32(1))), row)
 
 
 @_traced_once(((None,), tf.int32), ((2,), tf.int32))
-def _words(shape, seed):
+def _draw_words(shape, seed):
     """Compute `bits`, whose result has no static shape."""
     missing = tf.maximum(2 - tf.size(shape), 0)  # 1 for a vector, which is one row
     full = tf.concat([tf.ones([missing], tf.int32), shape], 0)  # [..., rows, n]

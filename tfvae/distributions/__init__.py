@@ -9,6 +9,7 @@ from tfvae.distributions.normals import MultivariateNormalDiag, MultivariateNorm
 from tfvae.distributions.paths import Path, arc, line
 from tfvae.distributions.point import Point
 from tfvae.distributions.prior import Prior
+from tfvae.distributions.quantized import QuantizedLogistic
 from tfvae.distributions.scalars import (
     Bernoulli,
     Categorical,
@@ -43,6 +44,7 @@ __all__ = [
     "Poisson",
     "PowerSpherical",
     "Prior",
+    "QuantizedLogistic",
     "SphericalUniform",
     "arc",
     "as_shape",

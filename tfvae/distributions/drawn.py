@@ -67,7 +67,7 @@ class Drawn(DistributionMixin):
 
     def _static_shape(self, sample_shape: tf.Tensor) -> tf.TensorShape:
         """Give what is known of the samples' shape before the program runs."""
-        sizes = tf.get_static_value(sample_shape, partial=True)
+        sizes = tf.get_static_value(sample_shape)
         known = tf.TensorShape([None] * sample_shape.shape[0] if sizes is None else list(sizes))
         return known.concatenate(self.batch_shape).concatenate(self.event_shape)
 

@@ -155,7 +155,9 @@ def _bound_batch_both_ways(vae, settings, batch, key):
     x, z, *condition = batch
     (condition,) = condition or (None,)
     posterior, prior = vae.infer(x, condition), vae.prior.distribution(condition, vae.infer)
-    start, ratio = _path(settings, Given(x, posterior, prior, lambda z: vae.decode(z, condition)))
+    start, ratio = _path(
+        settings, Given(x=x, posterior=posterior, prior=prior, decode=lambda z: vae.decode(z, condition))
+    )
     sizes = step_sizes(settings, x, start, ratio, random.fold(key, 0))
     lower = weigh_chains(settings, x, start, ratio, sizes, random.fold(key, 1))
     upper = weigh_chains(settings, x, start, ratio, sizes, random.fold(key, 2), z)

@@ -39,7 +39,7 @@ def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> "Figure"
     seen = vae.prior.decoder_shape[-1]
     chosen = [int(j) for j in units.order if j < seen][:ROWS]
     condition = vae.split(example)[1]
-    scale, whose = _scale(vae, units, condition)
+    scale, whose = _unit_scale(vae, units, condition)
     offsets = np.linspace(-3, 3, steps)
     center = keras.ops.convert_to_numpy(vae.posterior.center(vae.encode(example)))[0]  # [n]
     z = np.tile(center, (len(chosen), steps, 1))
@@ -53,7 +53,7 @@ def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> "Figure"
     return sheet(images, title, f"change, in standard deviations of {whose}", ylabel, columns, names, width=7.0)
 
 
-def _scale(vae, units, condition):
+def _unit_scale(vae, units, condition):
     """Give the standard deviation of each unit `[n]`, and say of what it is."""
     if not vae.posterior.has_density:
         return units.centers.std(axis=0), "the data's latents"
@@ -89,7 +89,7 @@ def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: 
     z = np.stack(np.meshgrid(first, second[::-1]), axis=-1)  # [steps, steps, 2], the second rises upwards
     images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
     whose = "the data's latents" if not vae.posterior.has_density else "the prior"
-    title = f"The latent plane: E[p(x|z)] at quantiles of {whose}" + _given(condition)
+    title = f"The latent plane: E[p(x|z)] at quantiles of {whose}" + _note_condition(condition)
     columns, rows = ([f"{value:.1f}" for value in values] for values in (first, second[::-1]))
     return sheet(images, title, "first latent unit", "second latent unit", columns, rows, width=7.5)
 
@@ -109,12 +109,12 @@ def _circle(vae, condition, rows=4, columns=9):
     angles = np.arange(rows * columns) * 2 * np.pi / (rows * columns)
     z = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(rows, columns, 2)
     images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
-    title = "The latent circle: E[p(x|z)] all around it" + _given(condition)
+    title = "The latent circle: E[p(x|z)] all around it" + _note_condition(condition)
     names = [f"{360 * row / rows:.0f}°" for row in range(rows)]
     return sheet(images, title, f"steps of {360 / (rows * columns):.0f} degrees", "angle", rows=names)
 
 
-def _given(condition):
+def _note_condition(condition):
     return "" if condition is None else "\n(given the condition of the first example)"
 
 
@@ -130,7 +130,7 @@ def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure
     classes = np.unique(labels)
     if len(classes) > len(COLOURS) * len(MARKERS):
         raise NotApplicable(f"there are {len(classes)} classes, more than can be told apart by colours and marks")
-    points, title, xlabel, ylabel = _plane(units.centers, labels)
+    points, title, xlabel, ylabel = _project_to_plane(units.centers, labels)
     figure = new(8, 6.2)
     axes = figure.add_subplot()
     for k, label in enumerate(classes):
@@ -149,7 +149,7 @@ def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure
     return figure
 
 
-def _plane(centers, labels):
+def _project_to_plane(centers, labels):
     """Project centers `[N, n]` to points `[N, 2]` of a plane; give its title, and what its axes are."""
     title = "The latent space: centers of q(z|x), coloured by class"
     if centers.shape[1] == 1:  # beside each other, a little scattered, so that all are seen

@@ -70,7 +70,7 @@ def sheet(
         columns, rows: their names, C and R of them.
         width: of the figure, inches.
     """
-    tiles, (left, top) = _tiled(images)
+    tiles, (left, top) = _tile(images)
     lines = 0.75 + 0.2 * (columns is not None) + 0.2 * title.count("\n")  # inches of type above and below
     figure = new(width, lines + (width - (0.3 if rows is None else 1.1)) * tiles.shape[0] / tiles.shape[1])
     axes = figure.add_subplot()
@@ -85,7 +85,7 @@ def sheet(
     return figure
 
 
-def _tiled(images):
+def _tile(images):
     """Tile images [R, C, H, W, channels]: one image of values 0 to 1, and the middles of its columns and rows."""
     rows, columns, height, width, channels = images.shape
     low, high = min(0.0, images.min()), max(1.0, images.max())

@@ -28,13 +28,13 @@ class Given(NamedTuple):
         infer: function (x, condition=None) -> q(z|x), for objectives that encode other examples than x.
     """
 
-    x: Any
+    x: tf.Tensor
     posterior: tfd.Distribution
     prior: tfd.Distribution
     decode: Callable[..., tfd.Distribution]
     step: Any = 0
-    seed: Any = None
-    condition: Any = None
+    seed: tf.Tensor | None = None
+    condition: tf.Tensor | None = None
     infer: Callable[..., tfd.Distribution] | None = None
 
     def draw(self, samples: int) -> tuple[tf.Tensor, tf.Tensor]:
