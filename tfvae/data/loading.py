@@ -74,18 +74,27 @@ def load(
     key = (name, split, *pixels, in_memory, data_dir, manual_dir, str(condition))
     if kept and key in kept:
         return batch_arrays(list(kept[key]), arguments.batch_size, arguments.shuffle, arguments.seed, position)
-    source = find_source(name, arguments.size, data_dir, manual_dir, arguments.conditions, channels)
-    return _batch(source, arguments, in_memory, position, None if kept is None else (kept, key))
+    folders = (data_dir, manual_dir)
+    return _read_batches(arguments, channels, folders, in_memory, position, None if kept is None else (kept, key))
 
 
-def _batch(
-    source: Source,
+def _read_batches(
     arguments: LoadArguments,
+    channels: int | None,
+    folders: tuple[str | None, str | None],
     in_memory: bool | None,
     position: Position | None,
     cache: tuple[MutableMapping[Any, Any], Any] | None,
 ) -> tf.data.Dataset:
-    """Give the batches of a source, and keep what is in memory in the `cache`, a dict and the key there."""
+    """Find the source and give its batches.
+
+    The source is a variable of this function alone, so that its own arrays are gone before others are made of them.
+
+    Args:
+        folders: `data_dir` and `manual_dir` of `load`.
+        cache: dict in which data that is held in memory is kept, and its key there.
+    """
+    source: Source = find_source(arguments.name, arguments.size, *folders, arguments.conditions, channels)
     parts = resolve_split(arguments.split, source.counts, arguments.name)
     binarizer = make_binarizer(arguments.binarize, arguments.seed, source.dtype)
     source.say(parts)
@@ -99,7 +108,7 @@ def _batch(
         batches = make_pass_reader(source, parts, binarizer, batch_size, shuffle, seed, in_order)
         return read_ahead(number_passes(batches, position), -(-count // batch_size), position)
     arrays = read_into_memory(source, parts, binarizer)
-    del source  # what it may hold in memory too
+    del source
     if cache is not None:
         kept, key = cache
         arrays[:] = kept[key] = [tf.convert_to_tensor(arrays.pop(0)) for _ in range(len(arrays))]
