@@ -232,7 +232,7 @@ def test_an_import_that_fails_shows_what_was_written(tmp_path):
         "import os\nos.write(2, b'E0000 00:00 a library fails\\n')\nraise ImportError\n"
     )
     (tmp_path / "fine.py").write_text("import os\nos.write(2, b'I0000 00:00 a note\\nof a user\\n')\n")
-    script = "import sys\nfrom tfvae import quiet\nquiet.imported(sys.argv[1])"
+    script = "import sys\nfrom tfvae import tensorflow_output\ntensorflow_output.import_quietly(sys.argv[1])"
     for name, said in (("broken", ["E0000 00:00 a library fails"]), ("fine", ["of a user"])):
         started = [sys.executable, "-c", f"import sys; sys.argv[0] = 'tfvae'\n{script}", name]
         done = subprocess.run(started, env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}, capture_output=True)
