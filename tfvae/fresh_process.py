@@ -17,7 +17,7 @@ __all__ = ["call_in_fresh_processes"]
 
 
 def call_in_fresh_processes(function: Callable[..., bool], *arguments: Any) -> None:
-    """Call function(*arguments) in a process of its own, and in another one for as long as it returns True.
+    """Call function(*arguments) in a new process, and in another one for as long as it returns True.
 
     The processes are forked from one that has imported TensorFlow (`forkserver_imports`), but not started it: they
     begin at once. They end when this one does; SIGTERM and Ctrl-C are handed on, as SIGTERM.

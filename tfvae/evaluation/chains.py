@@ -4,7 +4,7 @@ The way leads from a start p_0(z), the prior (or q(z|x)), to f_1(z) = p(z) p(x|z
 whose ends b_k lie on a sigmoid, close where p_0 or f_1 rule (Grosse, Ghahramani and Adams 2015, arXiv:1511.02543).
 Within a stretch TFP's `sample_annealed_importance_chain` goes in equal steps, with Hamiltonian Monte Carlo.
 
-Step sizes, one for each example and stretch, come from a run beforehand, with noise of its own. They are fixed when the
+Step sizes, one for each example and stretch, come from a run beforehand, with separate noise. They are fixed when the
 chains that count begin, which would be biased if their steps depended on where they had been.
 """
 

@@ -50,7 +50,7 @@ def learning_curves(
     """Draw loss, ELBO, reconstruction and KL over the epochs, of training and validation data, each in a panel.
 
     The KL's has a second axis for its weight beta, where the objective has a warm-up, or for the capacity C. What a
-    `Watch` logged has panels of its own. The first epochs may be cut off, where they would flatten the rest.
+    `Watch` logged has separate panels. The first epochs may be cut off, where they would flatten the rest.
 
     Args:
         logged: what `history` gives.
@@ -97,7 +97,7 @@ def rate_distortion(curve: RateDistortion) -> "Figure":
     axes.set_xlabel("rate KL(q_t(z|x) || p(z)), nats per example", fontsize=10)
     axes.set_ylabel("distortion -E[log p(x|z)], nats per example", fontsize=10)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=10, frameon=False)
+    axes.legend(loc="upper right", fontsize=10, frameon=False)
     return figure
 
 

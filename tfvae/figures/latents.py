@@ -172,7 +172,7 @@ def _project_to_plane(centers, labels):
 def unit_costs(units: Units) -> "Figure":
     """Draw the KL of each unit, sorted, and the variance by which it is called active or not, with the threshold.
 
-    Where no unit has a KL of its own (of flows, on a sphere, of several layers), the variance alone.
+    Where units have no separate KLs (of flows, on a sphere, of several layers), the variance alone.
 
     Args:
         units: `Units` of some data.

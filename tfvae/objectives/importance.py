@@ -130,7 +130,7 @@ class IWAE(Objective):
 @register
 @dataclass(frozen=True)
 class MIWAE(Objective):
-    """loss = minus the mean of `groups` bounds of IWAE, each with `samples` draws of z of its own.
+    """loss = minus the mean of `groups` bounds of IWAE, each with `samples` separate draws of z.
 
     Between the ELBO (samples = 1) and IWAE (groups = 1): the more draws to a bound the tighter it is, the more bounds
     the less noise has the gradient in the parameters of q. Rainforth et al. 2018, arXiv:1802.04537.

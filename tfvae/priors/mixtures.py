@@ -51,7 +51,7 @@ class VampPrior(distributions.Prior):
     """p(z) = sum_k w_k q(z|u_k): a mixture of the posteriors of learned pseudo-inputs u_k; `tfd.MixtureSameFamily`.
 
     `VAE.adapt` starts them at examples of the data; else they start at draws near the middle of [low, high], or near
-    0.5. In a conditional VAE each has a learned condition of its own. There is no closed KL to it.
+    0.5. In a conditional VAE each also has a learned condition. There is no closed KL to it.
     Tomczak and Welling 2018, "VAE with a VampPrior", arXiv:1705.07120.
 
     Args:

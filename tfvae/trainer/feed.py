@@ -54,7 +54,7 @@ def feed_groups(vae: Trainable, data: FitData, batch_size: int, size: int, shuff
     strategy = vae.distribute_strategy
     several = replicas.has_several(strategy)
     if data.is_arrays:
-        seed = vae.seed + int(vae.optimizer.iterations.numpy())  # a second call has an order of its own
+        seed = vae.seed + int(vae.optimizer.iterations.numpy())  # a second call has another order
         batches = Batches.of(batch_arrays(data.arrays(), batch_size, shuffle, seed))
     elif isinstance(data.x, tf.data.Dataset):
         batches = _fill_conditions(compatibility.watch_batches(vae, Batches.of(data.x)))

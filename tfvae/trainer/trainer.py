@@ -37,7 +37,7 @@ class Trainer(StepModel):
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """As `keras.Model.compile`, but that the objective is the loss, and its terms are the metrics.
+        """Compile as `keras.Model` does, but that the objective is the loss, and its terms are the metrics.
 
         `jit_compile="auto"` is XLA where it is faster.
 
@@ -181,7 +181,7 @@ class Trainer(StepModel):
     def save(
         self, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
-        """As `keras.Model.save`, to a `.keras` file.
+        """Save as `keras.Model` does, to a `.keras` file.
 
         Raises:
             ValueError: for another kind of file, such as `.h5`, which could not be loaded.
@@ -191,7 +191,7 @@ class Trainer(StepModel):
         super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """As `keras.Model.load_weights`, the optimizer's variables included."""
+        """Load weights as `keras.Model` does, the optimizer's variables included."""
         self._build_optimizer()
         super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
 

@@ -49,7 +49,7 @@ def check_format(run: RunFolder) -> None:
 
 
 def check_begun(run: RunFolder) -> None:
-    """Check that a record, if there is one, has what a run that goes on needs of it; ValueError when it has not."""
+    """Check that a record, if there is one, has what a run needs to go on; raise ValueError otherwise."""
     if run.record.is_file():
         record = read(run)
         try:

@@ -1,4 +1,4 @@
-"""Runs the trials of a search: each is a run of its own."""
+"""Runs the trials of a search: each is a separate run."""
 
 import contextlib
 import gc
@@ -23,7 +23,7 @@ class _Enough(Exception):
 
 
 class Trials(keras_tuner.Tuner):
-    """Runs each trial as `tfvae train` would, in a run folder of its own.
+    """Runs each trial as `tfvae train` would, in a separate run folder.
 
     Args:
         oracle: chooses the trials.

@@ -18,7 +18,7 @@ Numbers = dict[str, Any]  # names of measures, or of their parts, and numbers
 
 ELBO_SAMPLES = 10  # per example
 MAX_CODES = 10_000  # examples whose latents are held against each other, or against labels
-MAX_FITTED = 100  # examples for each of which a posterior of its own is fitted
+MAX_FITTED = 100  # examples whose posteriors are fitted one by one
 MAX_COMPARED = 5_000  # examples, and draws, whose quality is compared
 COMPONENTS, NEIGHBOURS = 50, 5  # of pixels, in which it is; and among how many
 
