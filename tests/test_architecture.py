@@ -25,6 +25,7 @@ LAYERS = (
         "data",
         "digits",
         "shapes",
+        "tables",
     },
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
     {"compatibility", "trainer"},
