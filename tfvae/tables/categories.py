@@ -15,8 +15,9 @@ from tfvae.tables.optional import pandas
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["codes", "describe", "is_pair", "values_of_codes"]
+__all__ = ["codes", "describe", "is_pair", "values_of_codes", "whole_with_gaps"]
 
+MAX_WHOLE = 2.0**53  # up to which float64 holds every whole number
 PAIRS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"))
 
 
@@ -35,6 +36,8 @@ def describe(series: pd.Series, kind: str, order: Sequence[str] = ()) -> dict[st
     pd = pandas()
     codes, found = pd.factorize(series)
     distinct = [_plain(value) for value in found]
+    if whole_with_gaps(series):
+        distinct = [int(value) for value in distinct]
     if values.family(series) == "categorical":
         categories = [_plain(value) for value in series.cat.categories]
     elif values.family(series) == "boolean":
@@ -57,6 +60,15 @@ def describe(series: pd.Series, kind: str, order: Sequence[str] = ()) -> dict[st
         value = None if third is None else distinct[2]
         raise CellError(third, value, "is a third value, and kind 'boolean' takes two: use kind 'category'")
     return {"categories": tuple(_false_first(categories)), "distinct": len(distinct)}
+
+
+def whole_with_gaps(series: pd.Series) -> bool:
+    """Return whether a plain column is of floats, all whole, with gaps: what pandas makes of such integers."""
+    pd = pandas()
+    if not pd.api.types.is_float_dtype(series.dtype):
+        return False
+    shown = series.dropna().to_numpy(dtype=np.float64)
+    return len(shown) < len(series) and bool((np.abs(shown) < MAX_WHOLE).all() and (np.floor(shown) == shown).all())
 
 
 def _plain(value: Any) -> Category:
@@ -114,7 +126,9 @@ def codes(column: Column, series: pd.Series, unknown: str) -> np.ndarray:
         elif unknown == "refuse":
             position = int(np.argmax(found == place))
             more = nearest(value, column.categories)
-            raise CellError(position, value, f"is no category; {more} Or say unknown='allow', to make it missing")
+            raise CellError(
+                position, value, f"is no category ({more}): mend it, or say unknown='allow' to make it missing"
+            )
     return table[found]
 
 

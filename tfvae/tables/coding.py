@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_column", "encode_column"]
 
+HUGE = 2**62  # differences below this go into int64 with any origin
 EXACT = 2.0**53  # differences up to this are kept to the last digit
 
 
@@ -98,13 +99,24 @@ def _numbers(column: Column, found: np.ndarray) -> pd.Series:
             result = np.clip(result, 0, 1)
         dtype = "boolean" if missing.any() and column.dtype == "bool" else column.dtype
         return pd.Series(pd.array(result, dtype="Float64") if dtype == "boolean" else result).astype(dtype)
-    limits = np.iinfo(column.dtype.lower())
-    low, high = max(limits.min, -(2**63)), min(limits.max, 2**63 - 1)
-    steps = np.rint(np.where(missing, 0.0, found))
-    origin = int(column.origin)
-    exact = np.clip(steps, -(2.0**62), 2.0**62).astype(np.int64)
-    inside = np.clip(exact, max(low - origin, -(2**62)), min(high - origin, 2**62)) + np.int64(origin)
-    result = pd.Series(inside).astype(categories.nullable(column.dtype) if missing.any() else column.dtype)
+    whole = _add_origin(np.rint(np.where(missing, 0.0, found)), column)
+    result = pd.Series(whole).astype(categories.nullable(column.dtype) if missing.any() else column.dtype)
     if missing.any():
         result[missing] = pd.NA
     return result
+
+
+def _add_origin(steps: np.ndarray, column: Column) -> np.ndarray:
+    """Return whole numbers, float64 [N], and the column's origin together: int64, within what the dtype holds.
+
+    The sums are exact, but where they are so large that float64 is not.
+    """
+    limits = np.iinfo(column.dtype.lower())
+    low, high, origin = int(limits.min), min(int(limits.max), 2**63 - 1), int(column.origin)
+    near = np.abs(steps) < HUGE
+    exact = np.where(near, steps, 0.0).astype(np.int64)
+    exact = np.clip(exact, max(low - origin, -HUGE), min(high - origin, HUGE)) + np.int64(origin)
+    rough = steps + column.origin
+    inside = (rough > low) & (rough < high)
+    far = np.where(inside, rough, 0.0).astype(np.int64)
+    return np.where(near, exact, np.where(inside, far, np.where(rough > 0, high, low)))

@@ -20,6 +20,13 @@ _PLAIN = re.compile(
     r"u?int(8|16|32|64)|U?Int(8|16|32|64)|float(16|32|64)|Float(32|64)|bool|boolean|str|string|object|date"
     r"|datetime64\[(s|ms|us|ns)(, .+)?\]"
 )
+_NUMBERS = re.compile(r"u?int\d+|U?Int\d+|float\d+|Float\d+|bool|boolean")
+_DTYPES = {
+    str: ("str", "string", "object"),
+    bool: ("bool", "boolean"),
+    int: ("int", "uint"),
+    float: ("float",),
+}  # of categories -> dtypes, without their bits
 _CATEGORICAL = re.compile(r"(category|ordered)\[(.+)\]")
 
 
@@ -59,7 +66,8 @@ class Column:
     distinct: int = 0
 
     def __post_init__(self) -> None:
-        for what in filter(None, (self._wrong_kind(), self._wrong_categories(), self._wrong_numbers())):
+        checks = (self._wrong_kind, self._wrong_categories, self._wrong_numbers, self._wrong_dtype)
+        for what in filter(None, (check() for check in checks)):
             raise TableError(f"column {self.name!r}: {what}")
 
     @property
@@ -126,4 +134,26 @@ class Column:
             return f"step: a date needs one, of 0.000001 to 86400 seconds, not {self.step!r}"
         if self.kind in ("count", "positive") and self.origin:
             return f"origin: must be 0 for kind {self.kind}, not {self.origin!r}"
+        if abs(self.origin) * (self.unit if self.kind == "date" else 1) > (1e12 if self.kind == "date" else 2.0**62):
+            return (
+                f"origin: is out of range: {self.origin!r}"
+                if self.kind == "date" or "int" in self.dtype.lower()
+                else None
+            )
         return None
+
+    def _wrong_dtype(self) -> str | None:
+        """Return what is wrong when the dtype cannot hold what the kind decodes to."""
+        dtype = self.category_dtype[0] if self.category_dtype else self.dtype
+        if self.kind in CODED:
+            fits = (
+                dtype in _DTYPES[type(self.categories[0])]
+                or dtype.rstrip("0123456789").lower() in _DTYPES[type(self.categories[0])]
+            )
+        elif self.kind in NUMERIC:
+            fits = _NUMBERS.fullmatch(self.dtype) is not None
+        elif self.kind == "date":
+            fits = self.dtype in _DTYPES[str] if self.format else self.dtype.startswith("date")
+        else:
+            return None
+        return None if fits else f"dtype: {self.dtype!r} cannot hold the values of kind {self.kind}"

@@ -32,11 +32,8 @@ def find_dialect(path: str, options: Options, say: bool = True) -> Dialect:
     encoding = check_bytes(path, options.encoding)
     separator = options.separator or _find_separator(path, encoding)
     if separator != default_separator(path) and options.separator is None and say:
-        warnings.warn(
-            f"{path}: columns are separated by {SEPARATORS[separator]}s, as it seems: say separator={separator!r} to be "
-            "sure",
-            stacklevel=2,
-        )
+        found = f"{SEPARATORS[separator]}s separate the columns, as it seems"
+        warnings.warn(f"{path}: {found}: say separator={separator!r} to be sure", stacklevel=2)
     try:
         row, _, names = next(records(path, separator, encoding))
     except StopIteration:
@@ -44,6 +41,8 @@ def find_dialect(path: str, options: Options, say: bool = True) -> Dialect:
     except csv.Error as error:
         raise TableError(f"{path}: row 1: cannot be read: {error}") from None
     _check_header(path, row, names, separator)
+    if len(names) == 1 and options.separator is None:
+        _check_spaces(path, encoding)
     return Dialect(path, separator, encoding, names)
 
 
@@ -166,6 +165,16 @@ def _check_header(path: str, row: int, names: list[str], separator: str) -> None
     if numbers and [name.strip() for name in names] != [str(number) for number in range(len(names))]:
         raise TableError(
             f"{path}: row {row}: {quote(names[0])} and the like are no names: add a row of names at the top"
+        )
+
+
+def _check_spaces(path: str, encoding: str) -> None:
+    """Refuse a file of one column whose cells are rows of as many words each, with numbers among them."""
+    rows = [fields[0].split() for _, _, fields in itertools.islice(records(path, ",", encoding), SAMPLE)]
+    alike = len({len(words) for words in rows}) == 1 and len(rows[0]) > 1 and len(rows) > 1
+    if alike and all(any(_NUMBER.fullmatch(word) for word in words) for words in rows[1:]):
+        raise TableError(
+            f"{path}: columns may be separated by spaces: say separator=' ', or ',' if there is one column"
         )
 
 

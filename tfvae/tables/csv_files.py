@@ -40,7 +40,7 @@ class CsvFiles:
             if name not in self.names:
                 raise TableError(f"{paths[0]}: text: no such column {name!r}; {nearest(name, self.names)}")
         self._starts: list[tuple[str, int, str, str]] = []
-        self._missing = optional("pyarrow").array(list(options.missing), optional("pyarrow").string())
+        self._missing = optional("pyarrow").array(["", *options.missing], optional("pyarrow").string())
 
     def read(self) -> tuple[Any, set[str], list[tuple[str, int, str, str]]]:
         """Return all rows as an Arrow table, the columns that have missing values, and `files()`.

@@ -1,8 +1,8 @@
 """What the text in a CSV file's columns stands for: numbers, booleans or text; and the columns made of it.
 
 A column is of booleans when each cell is true or false (or True, TRUE, ...), and of numbers when each cell is one. It
-is text when any number in it begins with a zero that would be lost (007), or is too long for 64 bits. Where more cells are
-numbers than not, but not all, that is an error, which names the first that is not. Dates stay text.
+is text when any number in it begins with a zero that would be lost (007), or is too long for 64 bits. Where more cells
+are numbers than not, but not all, that is an error, which names the first that is not. Dates stay text.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 _WHOLE = r"^[+-]?\d+$"
 _TEXT = r"^[+-]?(0\d+|\d{19,})$"  # whole numbers that are no numbers: leading zeros, and too many digits
+MAX_DIGITS = 18  # of a whole number in 64 bits
 _BOOLEAN = r"^(true|True|TRUE|false|False|FALSE)$"
 
 
@@ -38,9 +39,8 @@ class Survey:
     thousands: int = 0  # of these, those that may be thousands
     boolean: int = 0
     asked: int = 0  # cells that are "?"
-    first: dict[str, tuple[int, str]] = dataclasses.field(
-        default_factory=dict
-    )  # decimal -> the first that is no number
+    # decimal separator -> position and text of the first cell that is no number
+    first: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
 
     def add(self, cells: Any, missing: Any, start: int) -> None:
         """Count the cells of a batch.
@@ -50,40 +50,57 @@ class Survey:
             missing: An Arrow array of the spellings of missing cells.
             start: The position of the batch's first row.
         """
-        pc = optional("pyarrow.compute")
+        pa, pc = optional("pyarrow"), optional("pyarrow.compute")
         cells = pc.utf8_trim_whitespace(cells)
-        present = pc.invert(pc.is_in(cells, value_set=missing))
-        dot = pc.and_(pc.match_substring_regex(cells, _DOT), present)
         self.rows += len(cells)
-        self.present += _count(present)
-        self.dot += _count(dot)
-        self.asked += _count(pc.equal(cells, "?")) if "?" in missing.to_pylist() else 0
-        whole = dot
-        if _count(dot):
-            whole = pc.and_(pc.match_substring_regex(cells, _WHOLE), present)
-            self.whole += _count(whole)
-            self.text += _count(pc.and_(pc.match_substring_regex(cells, _TEXT), present))
-        if _count(dot) < _count(present):
-            comma = pc.and_(pc.match_substring_regex(cells, _COMMA), present)
-            self.comma += _count(comma)
-            self.thousands += _count(pc.and_(pc.match_substring_regex(cells, _THOUSANDS), present))
-            self.boolean += _count(pc.and_(pc.match_substring_regex(cells, _BOOLEAN), present))
-            self._note_first(".", cells, pc.and_(present, pc.invert(dot)), start)
-            self._note_first(",", cells, pc.and_(present, pc.invert(pc.or_(whole, comma))), start)
+        if "?" in missing.to_pylist():
+            self.asked += _count(pc.equal(cells, "?"))
+        found = pc.if_else(pc.is_in(cells, value_set=missing), pa.scalar(None, pa.string()), cells).drop_null()
+        self.present += len(found)
+        if not len(found) or self._add_numbers(found, cells, start):
+            return
+        counted = pc.value_counts(found)  # in the order in which values appear
+        values, counts = counted.field("values"), counted.field("counts")
+        dot, whole, text, comma, thousands, boolean = (
+            pc.match_substring_regex(values, pattern) for pattern in (_DOT, _WHOLE, _TEXT, _COMMA, _THOUSANDS, _BOOLEAN)
+        )
+        for name, flags in (("dot", dot), ("whole", whole), ("text", text), ("comma", comma)):
+            setattr(self, name, getattr(self, name) + _count(flags, counts))
+        self.thousands += _count(thousands, counts)
+        self.boolean += _count(boolean, counts)
+        for decimal, flags in ((".", dot), (",", pc.or_(whole, comma))):
+            self._note_first(decimal, cells, values.filter(pc.invert(flags)), start)
 
-    def _note_first(self, decimal: str, cells: Any, flags: Any, start: int) -> None:
-        if decimal not in self.first:
-            place = optional("pyarrow.compute").index(flags, True).as_py()
-            if place >= 0:
-                self.first[decimal] = start + place, cells[place].as_py()
+    def _add_numbers(self, found: Any, cells: Any, start: int) -> bool:
+        """Count cells that are numbers with points, or without, all of them; if they are not, return False."""
+        pa, pc = optional("pyarrow"), optional("pyarrow.compute")
+        unsigned = pc.utf8_ltrim(found, characters="+-")
+        try:
+            found.cast(pa.float64())
+        except pa.ArrowInvalid:
+            return False
+        whole = pc.match_substring_regex(found, _WHOLE)
+        zeros = pc.and_(pc.starts_with(unsigned, "0"), pc.greater(pc.utf8_length(unsigned), 1))
+        long = pc.greater(pc.utf8_length(unsigned), MAX_DIGITS)
+        self.dot += len(found)
+        self.whole += _count(whole)
+        self.text += _count(pc.and_(whole, pc.or_(zeros, long)))
+        self._note_first(",", cells, found.filter(pc.invert(whole)), start)
+        return True
+
+    def _note_first(self, decimal: str, cells: Any, others: Any, start: int) -> None:
+        if decimal not in self.first and len(others):
+            value = others[0].as_py()
+            self.first[decimal] = start + optional("pyarrow.compute").index(cells, value).as_py(), value
 
     def numbers(self, decimal: str) -> int:
         """Return how many cells are numbers, with that decimal separator."""
         return self.dot if decimal == "." else self.whole + self.comma
 
 
-def _count(flags: Any) -> int:
-    return optional("pyarrow.compute").sum(flags).as_py() or 0
+def _count(flags: Any, counts: Any = None) -> int:
+    """Return how many flags are set, each as often as it counts."""
+    return optional("pyarrow.compute").sum(flags if counts is None else counts.filter(flags)).as_py() or 0
 
 
 def choose_decimal(surveys: Sequence[Survey], given: str | None, place: str) -> str:
@@ -118,12 +135,12 @@ def choose_types(surveys: Sequence[Survey], decimal: str, text: Sequence[str]) -
     """
     types = {}
     for survey in surveys:
-        numbers = survey.numbers(decimal)
+        numbers, mostly = survey.numbers(decimal), max(survey.numbers("."), survey.numbers(","))
         if survey.name in text or not survey.present:
             types[survey.name] = "text" if survey.name in text else "empty"
         elif survey.boolean == survey.present:
             types[survey.name] = "bool"
-        elif survey.text or numbers * 2 <= survey.present:
+        elif survey.text or mostly * 2 <= survey.present:
             types[survey.name] = "text"
         elif numbers < survey.present:
             return survey

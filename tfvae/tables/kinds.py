@@ -31,7 +31,6 @@ __all__ = ["check_numbers", "infer_column"]
 SKEWNESS = 1.5  # of floats, above which they are `positive`
 SMALL = 10  # whole numbers that start at or below this count something
 MAX_DECIMALS = 6
-MAX_WHOLE = 2.0**53  # up to which float64 holds every whole number
 FLOAT32 = np.finfo(np.float32)
 
 
@@ -154,7 +153,7 @@ def _decimals(shown: np.ndarray, series: pd.Series) -> int | None:
     """Return the fewest decimals, up to `MAX_DECIMALS`, that all values keep to, or None."""
     small = np.dtype(str(series.dtype).lower()) if "64" not in str(series.dtype) else np.dtype(np.float64)
     for decimals in range(MAX_DECIMALS + 1):
-        if np.abs(shown).max() * 10.0**decimals > MAX_WHOLE:
+        if np.abs(shown).max() * 10.0**decimals > categories.MAX_WHOLE:
             return None
         for part in (shown[:1000], shown):  # the first are cheap, and mostly enough to see that it is not so
             if (np.round(part, decimals).astype(small) != part.astype(small)).any():
@@ -179,7 +178,7 @@ def _origin(shown: np.ndarray, exact: np.ndarray | None, decimals: int | None) -
     with np.errstate(over="ignore"):
         held = shown.astype(np.float32).astype(np.float64)
     kept = np.round(held, decimals) == shown
-    return 0.0 if kept.all() and (exact is None or far <= MAX_WHOLE) else middle
+    return 0.0 if kept.all() and (exact is None or far <= categories.MAX_WHOLE) else middle
 
 
 def _date(series: pd.Series) -> dict[str, Any]:
@@ -199,10 +198,19 @@ def _dtype(series: pd.Series) -> str:
     pd = pandas()
     if isinstance(series.dtype, pd.CategoricalDtype):
         return f"{'ordered' if series.cat.ordered else 'category'}[{series.cat.categories.dtype}]"
-    if pd.api.types.is_float_dtype(series.dtype):
-        shown = series.dropna().to_numpy(dtype=np.float64)
-        whole = len(shown) < len(series) and (np.abs(shown) < MAX_WHOLE).all() and (np.floor(shown) == shown).all()
-        return "Int64" if whole else str(series.dtype)  # whole numbers with gaps: pandas makes floats of them
+    if categories.whole_with_gaps(series):
+        return "Int64"
     if series.dtype == object and values.family(series) == "date":
         return "date"
-    return str(series.dtype)
+    dtype = str(series.dtype)
+    if pd.api.types.is_datetime64_any_dtype(series.dtype) and not _comes_back(series.dtype):
+        raise CellError(None, None, f"has a time zone that cannot be stored: {dtype}: use .dt.tz_convert('UTC')")
+    return dtype
+
+
+def _comes_back(dtype: Any) -> bool:
+    """Return whether a dtype is the one that its name stands for."""
+    try:
+        return bool(pandas().api.types.pandas_dtype(str(dtype)) == dtype)
+    except (TypeError, ValueError, LookupError):
+        return False

@@ -8,7 +8,7 @@ from tfvae.tables.errors import TableError
 
 __all__ = ["MISSING", "SEPARATORS", "Dialect", "Options"]
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
+MISSING = ("NA", "N/A", "NaN", "nan", "null", "None", "?")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 

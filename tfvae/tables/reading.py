@@ -43,7 +43,7 @@ def read(
         separator: What is between cells of CSV files; None to find it, where it is unambiguous.
         decimal: What is before the decimals in CSV files, "." or ","; None to find it, where it is unambiguous.
         encoding: How CSV files write characters; None for UTF-8.
-        missing: How CSV files write missing cells.
+        missing: How CSV files write missing cells; empty ones always are.
         text: Columns of CSV files that are text, though their cells are numbers; `Schema.text` has those of a schema.
 
     Returns:

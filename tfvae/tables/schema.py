@@ -180,7 +180,7 @@ class Schema:
 
     def _check_columns(self, given: list[str]) -> None:
         """Check that a table has the columns that are encoded, and none but the schema's."""
-        known = {column.name for column in self.columns} | set(self.labels)
+        known = {column.name: None for column in self.columns} | dict.fromkeys(self.labels)
         additional = [name for name in given if name not in known]
         lacking = [name for name in self.names if name not in given]
         if lacking:

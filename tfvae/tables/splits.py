@@ -106,7 +106,7 @@ def _classes(table: pd.DataFrame, column: str, order: np.ndarray) -> list[np.nda
 
 
 def _deal(classes: list[np.ndarray], shares: list[fractions.Fraction]) -> list[np.ndarray]:
-    """Return the rows of each part: of each class its share, rounded down; what is left goes to those furthest behind."""
+    """Return the rows of each part: of each class its share, rounded down, and the rest to those furthest behind."""
     shares = [*shares, fractions.Fraction(1 - sum(shares))]  # the last one: rows in no part
     behind = [fractions.Fraction(0)] * len(shares)
     dealt: list[list[np.ndarray]] = [[] for _ in shares]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
@@ -100,14 +101,28 @@ class _Csv:
             if packed
             else open(path, "w", encoding="utf-8", newline="")
         )
-        empty = optional("pandas").DataFrame(columns=list(names))
-        empty.to_csv(self._file, index=False, sep=self._separator, lineterminator="\n")
+        self._write(optional("pandas").DataFrame(columns=list(names)), header=True)
 
     def write(self, frame: pd.DataFrame) -> None:
-        frame.to_csv(self._file, index=False, header=False, sep=self._separator, lineterminator="\n")
+        self._write(frame, header=False)
+
+    def _write(self, frame: pd.DataFrame, header: bool) -> None:
+        # carriage returns end rows, and pandas does not see that they need quotes
+        returns = any("\r" in name for name in frame.columns) or any(map(_has_returns, frame.items()))
+        quoting: Any = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+        frame.to_csv(self._file, index=False, header=header, sep=self._separator, lineterminator="\n", quoting=quoting)
 
     def close(self) -> None:
         self._file.close()
+
+
+def _has_returns(column: tuple[Hashable, pd.Series]) -> bool:
+    """Return whether a column of text has carriage returns."""
+    series = column[1]
+    if hasattr(series, "cat"):
+        return any("\r" in str(category) for category in series.cat.categories)
+    text = series.dtype == object or str(series.dtype) in ("str", "string")
+    return text and any("\r" in value for value in series if isinstance(value, str))
 
 
 class _Parquet:
