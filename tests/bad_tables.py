@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import dateutil.tz
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -46,6 +47,7 @@ FILES = {
     ),
     "points and commas": File("a;b\n1,5;2.5\n", "x.csv: column 'a' has commas in its numbers, and column 'b' points"),
     "points where commas are said": File("a;b\n1,5;2.5\n", "column 'b': '2.5' is no number", {"decimal": ","}),
+    "thousands and decimals": File("a;b\n1.234,5;x\n2.345,67;y\n", "x.csv: row 2, column 'a': '1.234,5' is no number"),
     "two separators": File(
         "a,b;c\n1,2;3\n", r"x.csv: columns may be separated by commas \(','\) or semicolons \(';'\)"
     ),
@@ -80,6 +82,7 @@ def infer(column: Any, **arguments: Any) -> Callable[[], object]:
 
 
 TABLE = pd.DataFrame({"n": [1, 2, 300], "s": ["red", "green", "red"], "d": ["2020-01-31", "2020-02-01", None]})
+ZONED = pd.Series(pd.date_range("2020-01-01", periods=2, tz="Europe/Berlin"))
 SCHEMA = tables.Schema.infer(TABLE)
 
 
@@ -149,6 +152,34 @@ CALLS = {
         "row 1, column 'c': 'x' is no date: write it as 2020",
     ),
     "numbers as dates": (infer([5, 6], kinds={"c": "date"}), "row 0, column 'c': 5 is no date"),
+    "dates as categories": (
+        infer([datetime.date(2020, 1, 1)], kinds={"c": "category"}),
+        "holds dates, and cannot be of kind",
+    ),
+    "an order of words for numbers": (
+        infer([1, 2], kinds={"c": "ordinal: 1 < two"}),
+        "its order has 'two': name numbers",
+    ),
+    "dates among booleans": (
+        infer([True, datetime.date(2020, 1, 1)]),
+        "row 1, column 'c': .* is dates in a column of booleans",
+    ),
+    "dates of several formats": (
+        infer(["2020-01-31", "2020-01-31T10:00"], kinds={"c": "date"}),
+        "written in several ways",
+    ),
+    "a zone of a file": (
+        infer(pd.date_range("2020", periods=2, tz=dateutil.tz.gettz("Europe/Berlin"))),
+        r"column 'c': has a time zone that cannot be stored: .*dt.tz_convert\('UTC'\)",
+    ),
+    "a zone too many": (
+        lambda: tables.Schema.infer(pd.DataFrame({"c": ZONED.dt.tz_localize(None)})).encode(pd.DataFrame({"c": ZONED})),
+        "row 0, column 'c': .* has a time zone, and must have none",
+    ),
+    "a zone missing": (
+        lambda: tables.Schema.infer(pd.DataFrame({"c": ZONED})).encode(pd.DataFrame({"c": ZONED.dt.tz_localize(None)})),
+        "row 0, column 'c': .* has no time zone, and must have one",
+    ),
     "infinity in a file": (infer(["inf", "1"], kinds={"c": "number"}), "row 0, column 'c': 'inf' is no number"),
     "the 30th of February": (
         encode(d=["2020-01-31", "2020-02-30", None]),
@@ -184,6 +215,14 @@ CALLS = {
     "another format": (load(format=2), "schema: is of format 2, and this tfvae reads 1"),
     "an unknown key": (load(colums=[]), "schema: no such key 'colums'; did you mean 'columns'?"),
     "columns of text": (load(columns="abc"), "schema: columns: must be a list of dict"),
+    "a share of duplicates": (load(duplicates=2), "schema: duplicates: must be a number from 0 to 1, not 2"),
+    "no kind": (load(columns=[{"name": "a"}]), "schema: column 'a': has no 'kind', which it must have"),
+    "no origin": (
+        column(kind="count", dtype="int64", categories=[], origin=1.0),
+        "origin: must be 0 for kind count, not 1.0",
+    ),
+    "half a value": (column(distinct=0.5), "schema: column 's': distinct: must be a whole number, not 0.5"),
+    "categories of another type": (column(categories="ab"), "schema: column 's': categories: must be a list, not 'ab'"),
     "rows of text": (load(rows="3"), "schema: rows: must be a whole number, not '3'"),
     "labels twice": (load(labels=["n"]), "column 'n' is there twice"),
     "an unknown column key": (column(knd="x"), "schema: column 's': no such key 'knd'; did you mean 'kind'?"),
@@ -201,8 +240,20 @@ CALLS = {
     ),
     "NaN": (column(origin=float("nan")), "schema: column 's': origin: must be a finite number, not nan"),
     "a share of text": (column(missing="0"), "schema: column 's': missing: must be a finite number, not '0'"),
+    "a zone of none": (
+        column(kind="date", categories=[], step=1, dtype="datetime64[us, No/Where]"),
+        "schema: column 's': dtype: there is no time zone 'No/Where'",
+    ),
+    "a dtype that does not fit": (
+        column(dtype="int64"),
+        "schema: column 's': dtype: 'int64' cannot hold the values of kind",
+    ),
     "a date without step": (column(kind="date", categories=[]), "schema: column 's': step: a date needs one"),
     "a vector": (lambda: tables.read(np.zeros(3)), r"an array must be \[N, D\], not \[3\]: use array\[:, None\]"),
+    "a cube": (
+        lambda: tables.read(np.zeros((1, 2, 3))),
+        r"an array must be \[N, D\], not \[1, 2, 3\]: use array.reshape",
+    ),
     "a list": (lambda: tables.read([1, 2]), "a table must be a path, .*, not list"),
     "nested arrow": (lambda: tables.read(pa.table({"a": [[1]]})), "Table: column 'a': holds list<.*>, which no column"),
     "arrow names twice": (lambda: tables.read(pa.table([[1], [2]], ["a", "a"])), "Table: column 'a' is there twice"),

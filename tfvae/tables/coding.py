@@ -95,6 +95,8 @@ def _numbers(column: Column, found: np.ndarray) -> pd.Series:
     if "int" not in column.dtype.lower():
         result = found + column.origin
         result = result if column.decimals is None else np.round(result, column.decimals)
+        if column.kind == "positive" and column.decimals is not None:
+            result = np.maximum(result, 10.0**-column.decimals)  # not rounded to 0
         if column.dtype in ("bool", "boolean"):
             result = np.clip(result, 0, 1)
         dtype = "boolean" if missing.any() and column.dtype == "bool" else column.dtype

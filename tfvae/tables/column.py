@@ -4,6 +4,9 @@ import dataclasses
 import functools
 import math
 import re
+import zoneinfo
+
+import numpy as np
 
 from tfvae.tables.errors import TableError, nearest
 
@@ -15,6 +18,8 @@ NUMERIC = ("number", "positive", "count")  # encoded as they are, in the column'
 CODED = ("category", "boolean", "ordinal")  # encoded as codes 0, ..., K - 1
 KINDS = (*NUMERIC, *CODED, "date", "ignore")
 DAY = 86_400.0  # seconds
+MAX_SECONDS = 1e12  # of an origin since 1970, some 30,000 years
+MAX_ORIGIN = 2.0**63 - 1024  # of whole numbers: the largest that int64 holds
 MAX_CATEGORIES = 2**24  # codes that float32 tells apart
 _PLAIN = re.compile(
     r"u?int(8|16|32|64)|U?Int(8|16|32|64)|float(16|32|64)|Float(32|64)|bool|boolean|str|string|object|date"
@@ -134,26 +139,35 @@ class Column:
             return f"step: a date needs one, of 0.000001 to 86400 seconds, not {self.step!r}"
         if self.kind in ("count", "positive") and self.origin:
             return f"origin: must be 0 for kind {self.kind}, not {self.origin!r}"
-        if abs(self.origin) * (self.unit if self.kind == "date" else 1) > (1e12 if self.kind == "date" else 2.0**62):
-            return (
-                f"origin: is out of range: {self.origin!r}"
-                if self.kind == "date" or "int" in self.dtype.lower()
-                else None
-            )
-        return None
+        largest = (
+            MAX_SECONDS / self.unit if self.kind == "date" else MAX_ORIGIN if "int" in self.dtype.lower() else np.inf
+        )
+        return f"origin: is out of range: {self.origin!r}" if abs(self.origin) > largest else None
 
     def _wrong_dtype(self) -> str | None:
         """Return what is wrong when the dtype cannot hold what the kind decodes to."""
         dtype = self.category_dtype[0] if self.category_dtype else self.dtype
+        fits = True
         if self.kind in CODED:
-            fits = (
-                dtype in _DTYPES[type(self.categories[0])]
-                or dtype.rstrip("0123456789").lower() in _DTYPES[type(self.categories[0])]
-            )
+            fits = dtype.rstrip("0123456789").lower() in _DTYPES[type(self.categories[0])]
         elif self.kind in NUMERIC:
             fits = _NUMBERS.fullmatch(self.dtype) is not None
+        elif self.kind == "date" and self.format:
+            fits = self.dtype in _DTYPES[str]
         elif self.kind == "date":
-            fits = self.dtype in _DTYPES[str] if self.format else self.dtype.startswith("date")
-        else:
-            return None
+            zone = self.dtype.partition(", ")[2].removesuffix("]")
+            if not _is_zone(zone):
+                return f"dtype: there is no time zone {zone!r}"
+            fits = self.dtype.startswith("date")
         return None if fits else f"dtype: {self.dtype!r} cannot hold the values of kind {self.kind}"
+
+
+def _is_zone(name: str) -> bool:
+    """Return whether a time zone is known; no name is none at all."""
+    if not name or re.fullmatch(r"UTC([+-]\d\d:\d\d)?", name):
+        return True
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

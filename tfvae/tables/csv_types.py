@@ -1,7 +1,7 @@
 """What the text in a CSV file's columns stands for: numbers, booleans or text; and the columns made of it.
 
 A column is of booleans when each cell is true or false (or True, TRUE, ...), and of numbers when each cell is one. It
-is text when any number in it begins with a zero that would be lost (007), or is too long for 64 bits. Where more cells
+is text when any number in it begins with a zero that would be lost (007), or does not fit in 64 bits. Where more cells
 are numbers than not, but not all, that is an error, which names the first that is not. Dates stay text.
 """
 
@@ -19,9 +19,9 @@ __all__ = ["Survey", "choose_types", "convert"]
 _DOT = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 _COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
+_GROUPED = r"^[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,}|(\.\d{3})+,\d+|(\.\d{3}){2,})$"
 _WHOLE = r"^[+-]?\d+$"
-_TEXT = r"^[+-]?(0\d+|\d{19,})$"  # whole numbers that are no numbers: leading zeros, and too many digits
-MAX_DIGITS = 18  # of a whole number in 64 bits
+_TEXT = r"^[+-]?(0\d+|\d{19,})$"  # whole numbers that stay text: leading zeros, and too many digits
 _BOOLEAN = r"^(true|True|TRUE|false|False|FALSE)$"
 
 
@@ -38,6 +38,7 @@ class Survey:
     comma: int = 0  # numbers with a decimal comma
     thousands: int = 0  # of these, those that may be thousands
     boolean: int = 0
+    grouped: int = 0  # numbers with thousands and decimals, such as 1,234.5
     asked: int = 0  # cells that are "?"
     # decimal separator -> position and text of the first cell that is no number
     first: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
@@ -61,13 +62,15 @@ class Survey:
             return
         counted = pc.value_counts(found)  # in the order in which values appear
         values, counts = counted.field("values"), counted.field("counts")
-        dot, whole, text, comma, thousands, boolean = (
-            pc.match_substring_regex(values, pattern) for pattern in (_DOT, _WHOLE, _TEXT, _COMMA, _THOUSANDS, _BOOLEAN)
+        dot, whole, text, comma, thousands, boolean, grouped = (
+            pc.match_substring_regex(values, pattern)
+            for pattern in (_DOT, _WHOLE, _TEXT, _COMMA, _THOUSANDS, _BOOLEAN, _GROUPED)
         )
         for name, flags in (("dot", dot), ("whole", whole), ("text", text), ("comma", comma)):
             setattr(self, name, getattr(self, name) + _count(flags, counts))
         self.thousands += _count(thousands, counts)
         self.boolean += _count(boolean, counts)
+        self.grouped += _count(grouped, counts)
         for decimal, flags in ((".", dot), (",", pc.or_(whole, comma))):
             self._note_first(decimal, cells, values.filter(pc.invert(flags)), start)
 
@@ -81,10 +84,13 @@ class Survey:
             return False
         whole = pc.match_substring_regex(found, _WHOLE)
         zeros = pc.and_(pc.starts_with(unsigned, "0"), pc.greater(pc.utf8_length(unsigned), 1))
-        long = pc.greater(pc.utf8_length(unsigned), MAX_DIGITS)
         self.dot += len(found)
         self.whole += _count(whole)
-        self.text += _count(pc.and_(whole, pc.or_(zeros, long)))
+        self.text += _count(pc.and_(whole, zeros))
+        try:
+            unsigned.filter(whole).cast(pa.int64())
+        except pa.ArrowInvalid:  # one is beyond it
+            self.text += 1
         self._note_first(",", cells, found.filter(pc.invert(whole)), start)
         return True
 
@@ -135,7 +141,7 @@ def choose_types(surveys: Sequence[Survey], decimal: str, text: Sequence[str]) -
     """
     types = {}
     for survey in surveys:
-        numbers, mostly = survey.numbers(decimal), max(survey.numbers("."), survey.numbers(","))
+        numbers, mostly = survey.numbers(decimal), max(survey.numbers("."), survey.numbers(",")) + survey.grouped
         if survey.name in text or not survey.present:
             types[survey.name] = "text" if survey.name in text else "empty"
         elif survey.boolean == survey.present:

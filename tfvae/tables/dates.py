@@ -86,8 +86,6 @@ def instants_of(column: Column, numbers: np.ndarray) -> np.ndarray:
     start = round(column.origin) * size
     steps = np.clip(steps, np.ceil((low - start) / step), np.floor((high - start) / step))
     found = start + steps.astype(np.int64) * step
-    if start % step:
-        found = (found + step // 2) // step * step
     return np.where(missing, values.NAT, found)
 
 

@@ -29,7 +29,7 @@ class Schema:
     Float32 keeps a number, or a date, to within 2^-24 of its distance from the column's `origin` (0 unless that would
     lose differences between values), and `decode` rounds it to the column's decimals or step. So whole numbers and
     decimals come back exactly where that is finer than half a unit of the last digit; days within 45,000 years do; and
-    seconds within 97 days. Instants are kept in microseconds at best.
+    seconds within 194 days. Instants are kept in microseconds at best.
 
     Attributes:
         columns: All but the labels; those of kind `ignore` are known, and not encoded.
