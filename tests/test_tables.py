@@ -335,6 +335,15 @@ SERIES = {
     "float64": series("float64", FLOATS, False),
     "cents": series("float64", strategies.integers(-(10**5), 10**5).map(lambda n: n / 100 + 0.005), True),
     "float32": series("float32", strategies.floats(-1000, 1000, width=32, allow_subnormal=False), False),
+    "Float64": series("Float64", strategies.integers(-9, 9).map(lambda n: n / 4), True),
+    "string": series("string", WORDS, True),
+    "seconds": series(
+        "datetime64[s]",
+        strategies.datetimes(datetime.datetime(2020, 1, 1), datetime.datetime(2020, 3, 1)).map(
+            lambda d: d.replace(microsecond=0)
+        ),
+        True,
+    ),
     "bool": series("bool", strategies.booleans(), False),
     "boolean": series("boolean", strategies.booleans(), True),
     "str": series("str", WORDS, True),
@@ -398,7 +407,7 @@ def test_what_is_decoded_is_what_was_encoded(frame, random):
 def test_what_is_read_is_what_was_written(tmp_path_factory, rows, piece):
     frame = pd.DataFrame(rows, columns=["n", "s", "b"]).assign(s=lambda frame: "w" + frame["s"])
     folder = tmp_path_factory.mktemp("written")
-    for name in ("x.csv", "x.tsv", "x.csv.gz", "x.parquet"):
+    for name in ("x.csv", "x.tsv", "x.CSV.GZ", "x.parquet"):
         path = folder / name
         with Writer(path, ["n", "s", "b"]) as writer:
             for start in range(0, len(frame), piece):

@@ -65,7 +65,7 @@ def describe(series: pd.Series, kind: str, order: Sequence[str] = ()) -> dict[st
 def whole_with_gaps(series: pd.Series) -> bool:
     """Return whether a plain column is of floats, all whole, with gaps: what pandas makes of such integers."""
     pd = pandas()
-    if not pd.api.types.is_float_dtype(series.dtype):
+    if not (isinstance(series.dtype, np.dtype) and pd.api.types.is_float_dtype(series.dtype)):
         return False
     shown = series.dropna().to_numpy(dtype=np.float64)
     return len(shown) < len(series) and bool((np.abs(shown) < MAX_WHOLE).all() and (np.floor(shown) == shown).all())

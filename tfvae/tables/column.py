@@ -6,8 +6,6 @@ import math
 import re
 import zoneinfo
 
-import numpy as np
-
 from tfvae.tables.errors import TableError, nearest
 
 __all__ = ["CODED", "KINDS", "NUMERIC", "Category", "Column"]
@@ -139,10 +137,12 @@ class Column:
             return f"step: a date needs one, of 0.000001 to 86400 seconds, not {self.step!r}"
         if self.kind in ("count", "positive") and self.origin:
             return f"origin: must be 0 for kind {self.kind}, not {self.origin!r}"
-        largest = (
-            MAX_SECONDS / self.unit if self.kind == "date" else MAX_ORIGIN if "int" in self.dtype.lower() else np.inf
-        )
-        return f"origin: is out of range: {self.origin!r}" if abs(self.origin) > largest else None
+        return f"origin: is out of range: {self.origin!r}" if abs(self.origin) > self._max_origin() else None
+
+    def _max_origin(self) -> float:
+        if self.kind == "date":
+            return MAX_SECONDS / self.unit
+        return MAX_ORIGIN if "int" in self.dtype.lower() else math.inf
 
     def _wrong_dtype(self) -> str | None:
         """Return what is wrong when the dtype cannot hold what the kind decodes to."""

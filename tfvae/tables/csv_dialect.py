@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 import itertools
 import re
 import warnings
@@ -95,8 +96,6 @@ def check_bytes(path: str, encoding: str | None) -> str:
 
 def _check_quotes(path: str, encoding: str) -> None:
     """Refuse a file that ends within quotes: all from there to its end would be one cell."""
-    import io
-
     row = 0
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="") as text:
         reader = csv.reader(text, delimiter=_find_separator(path, encoding, strict=False), strict=True)

@@ -71,10 +71,11 @@ class CsvFiles:
         pa, csv = optional("pyarrow"), optional("pyarrow.csv")
         for dialect in self.dialects:
             start = 0
+            packed = dialect.path.lower().endswith(".gz")
             encoding = "utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding
             try:
                 with csv.open_csv(
-                    dialect.path,
+                    pa.input_stream(dialect.path, compression="gzip" if packed else None),
                     read_options=csv.ReadOptions(block_size=BLOCK, encoding=encoding),
                     parse_options=csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True),
                     convert_options=csv.ConvertOptions(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
+import numbers
 import os
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
@@ -21,13 +23,11 @@ MAX_FILES = 100  # attrs are copied with every frame that pandas derives
 
 def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
     """Open a file, unpacked when its name ends in .gz."""
-    return gzip.open(path) if os.fspath(path).endswith(".gz") else open(path, "rb")  # type: ignore[return-value]
+    return gzip.open(path) if os.fspath(path).lower().endswith(".gz") else open(path, "rb")  # type: ignore[return-value]
 
 
 def records(path: str, separator: str, encoding: str) -> Iterator[tuple[int, int, list[str]]]:
     """Yield the rows of a CSV file that are not blank: row and line, both counted from 1, and fields."""
-    import io
-
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="") as text:
         reader = csv.reader(text, delimiter=separator)
         for row, fields in enumerate(reader, 1):
@@ -58,7 +58,7 @@ def cell_error(frame: pd.DataFrame, column: str, error: CellError) -> TableError
 
 def _file_row(frame: pd.DataFrame, label: object, column: str, value: object) -> tuple[str, str]:
     """Return "FILE: " and the row in it, or "" and the label where the file is not known or has changed."""
-    files = [file for file in frame.attrs.get(FILES, ()) if isinstance(label, int) and file[1] <= label]
+    files = [file for file in frame.attrs.get(FILES, ()) if isinstance(label, numbers.Integral) and file[1] <= label]
     if not files:
         return "", str(label)
     path, first, separator, encoding = files[-1]

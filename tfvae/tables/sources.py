@@ -1,5 +1,6 @@
 """Which files a path stands for: one, those of a folder, or those of a pattern; all of one format."""
 
+import difflib
 import glob
 import os
 import pathlib
@@ -81,8 +82,6 @@ def _check_formats(paths: Sequence[str]) -> None:
 
 def _like(path: str) -> str:
     """Return which file of the folder is named most alike."""
-    import difflib
-
     folder, name = os.path.split(path)
     try:
         near = difflib.get_close_matches(name, os.listdir(folder or "."), 1)

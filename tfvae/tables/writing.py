@@ -34,6 +34,7 @@ class Writer:
             writer.write(frame)
 
     The file appears when the block ends. If the block fails, nothing is written, and a file that was there stays.
+    Text that CSV files write missing cells as, such as NA, is read back as missing: parquet files keep it.
     """
 
     def __init__(self, path: str | os.PathLike[str], columns: Schema | Sequence[str]) -> None:
