@@ -7,8 +7,7 @@ from PIL import Image
 
 from tests import members
 from tests.models import linear_gaussian, small_images, small_vae
-from tfvae import evaluation, figures, networks, objectives, posteriors, preprocessing, priors
-from tfvae.figures import images as image_figures
+from tfvae import distributions, evaluation, figures, networks, objectives, posteriors, preprocessing, priors
 from tfvae.likelihoods import Bernoulli
 
 K = members.CONDITION
@@ -187,11 +186,11 @@ def test_a_traversals_middle_is_the_example_and_its_rows_go_by_kl():
 
 def test_an_arc_keeps_the_length_and_ends_where_it_should():
     start, end = tf.constant([[[3.0, 0.0]]]), tf.constant([[[0.0, 3.0]]])
-    way = image_figures.arc(start, end, tf.linspace(0.0, 1.0, 5)[:, None]).numpy()[0]
+    way = distributions.arc(start, end, tf.linspace(0.0, 1.0, 5)[:, None]).numpy()[0]
     np.testing.assert_allclose(np.linalg.norm(way, axis=-1), 3.0, rtol=1e-5)
     np.testing.assert_allclose(way[[0, 2, 4]], [[3, 0], [4.5**0.5, 4.5**0.5], [0, 3]], atol=1e-5)
     for other in (2.0 * start, -start, 0.0 * start):  # no arc, but a line
-        middle = image_figures.arc(start, other, tf.constant([[0.5]])).numpy()[0]
+        middle = distributions.arc(start, other, tf.constant([[0.5]])).numpy()[0]
         np.testing.assert_allclose(middle, (start + other)[0] / 2, atol=1e-5)
 
 

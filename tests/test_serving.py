@@ -17,7 +17,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tests import members, processes
 from tests.models import linear_gaussian, small_images, small_vae
 from tfvae import evaluation, exporting, networks, preprocessing, priors
-from tfvae.exporting import saved
+from tfvae.exporting import saved_model
 from tfvae.exporting import signatures as signatures_module
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -240,7 +240,7 @@ def test_model_json_says_what_a_version_is(exported):
         "x": {"dtype": "uint8", "shape": [None, 8, 8, 1]},
         "seed": {"dtype": "int32", "shape": [None, 2]},
     }
-    assert record["sha256"] == saved.checksum(exported[2]["scorer"])
+    assert record["sha256"] == saved_model.checksum(exported[2]["scorer"])
     assert record["config"] == {"latent_size": 3}
 
 
@@ -283,9 +283,9 @@ def test_data_that_are_no_pixels_have_one_form(tmp_path):
 def test_rescaled_pixels():
     vae = small_vae(preprocessor=preprocessing.Rescale(), likelihood=members.LIKELIHOODS["ContinuousBernoulli"]())
     score = signatures_module.of(vae, 2, 5, False)["scorer"]["score_image"]
-    given = saved.examples(vae, score.specs)
+    given = saved_model.examples(vae, score.specs)
     assert np.isfinite(
-        saved.answers({"score_image": score.function}, {"score_image": given})["score_image"]["elbo"]
+        saved_model.answers({"score_image": score.function}, {"score_image": given})["score_image"]["elbo"]
     ).all()
 
 
@@ -299,7 +299,7 @@ def test_versions_are_numbered_and_never_overwritten(tmp_path):
 
 def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     vae, _, _ = linear_gaussian()
-    write, written = saved.write, []
+    write, written = saved_model.write, []
 
     def failing(path, *arguments):
         if written:
@@ -307,7 +307,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
         written.append(path)
         write(path, *arguments)
 
-    monkeypatch.setattr(saved, "write", failing)
+    monkeypatch.setattr(saved_model, "write", failing)
     with pytest.raises(OSError, match="disk full"):
         exporting.export(vae, tmp_path)
     assert [name for name in os.listdir(tmp_path) if name != ".lock"] == []
@@ -334,7 +334,7 @@ def test_a_killed_export_leaves_no_part_of_a_version(tmp_path):
         process.communicate()
         for path in tmp_path.glob("*/*"):
             if path.name.isdigit():
-                assert json.loads((path / "model.json").read_text())["sha256"] == saved.checksum(path)
+                assert json.loads((path / "model.json").read_text())["sha256"] == saved_model.checksum(path)
     vae, _, _ = linear_gaussian()
     exporting.export(vae, tmp_path)
     assert list(tmp_path.glob(".partial-*")) == []

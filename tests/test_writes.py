@@ -155,7 +155,7 @@ def test_an_export_that_cannot_be_published_whole_leaves_nothing(vae, tmp_path, 
     """A SavedModel of each servable is made once: some 5 s of CPU."""
     (tmp_path / "decoder").write_text("a file")
     with monkeypatch.context() as patched, pytest.raises(NotADirectoryError, match="decoder is a file, not a folder"):
-        patched.setattr(exporting.saved, "write", lambda *_: pytest.fail("it had begun to work"))
+        patched.setattr(exporting.saved_model, "write", lambda *_: pytest.fail("it had begun to work"))
         exporting.export(vae, tmp_path, 1, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["decoder"]
     (tmp_path / "decoder").unlink()

@@ -1,13 +1,15 @@
 """Normalising flows: the networks they learn, and the bijectors that TFP lacks."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
-from tfvae.distributions import as_shape, bent
+from tfvae.distributions import as_shape, soft_clip
 
 __all__ = ["MADE", "Coupling", "Planar", "reverse"]
 
@@ -32,12 +34,14 @@ class MADE(keras.layers.Layer):
     Call arguments: z `[..., n]`; context `[..., F]` or None, of batch dimensions that broadcast to z's.
     """
 
-    def __init__(self, event_size, units=(64, 64), activation="relu", **kwargs):
+    def __init__(
+        self, event_size: int, units: list[int] | tuple[int, ...] = (64, 64), activation: str = "relu", **kwargs
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.event_size, self.units, self.activation = event_size, as_shape(units), activation
         self.nonlinearity = keras.activations.get(activation)
 
-    def build(self, z_shape, context_shape=None):
+    def build(self, z_shape: tuple, context_shape: tuple | None = None) -> None:
         n = self.event_size
         hidden = [np.arange(width) % max(1, n - 1) + min(1, n - 1) for width in self.units]
         degrees = [np.arange(1, n + 1), *hidden]
@@ -59,7 +63,7 @@ class MADE(keras.layers.Layer):
             shape = (context_shape[-1], self.units[0])
             self.context_kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="context_kernel")
 
-    def call(self, z, context=None):
+    def call(self, z: tf.Tensor, context: tf.Tensor | None = None) -> Any:
         last = len(self.masks) - 1
         for i, (kernel, mask, bias) in enumerate(zip(self.kernels, self.masks, self.biases, strict=True)):
             z = tf.tensordot(z, kernel * mask, 1) + bias  # [..., width]
@@ -69,7 +73,7 @@ class MADE(keras.layers.Layer):
                 z = self.nonlinearity(z)
         return z[..., : self.event_size], z[..., self.event_size :]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"event_size": self.event_size, "units": list(self.units), "activation": self.activation}
         return super().get_config() | own
 
@@ -78,7 +82,7 @@ class MADE(keras.layers.Layer):
 class Coupling(keras.layers.Layer):
     """The network of an affine coupling: the masked half of z `[..., m]` -> shift and log scale `[..., n - m]`.
 
-    The log scale is bent to stay within -3 and 3. Dinh, Sohl-Dickstein and Bengio 2016, arXiv:1605.08803.
+    The log scale is softly clipped to stay within -3 and 3. Dinh, Sohl-Dickstein and Bengio 2016, arXiv:1605.08803.
 
     Args:
         output_size: n - m.
@@ -86,25 +90,27 @@ class Coupling(keras.layers.Layer):
         activation: Keras' name of the activation.
     """
 
-    def __init__(self, output_size, units=(64, 64), activation="relu", **kwargs):
+    def __init__(
+        self, output_size: int, units: list[int] | tuple[int, ...] = (64, 64), activation: str = "relu", **kwargs
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.output_size, self.units, self.activation = output_size, as_shape(units), activation
         small = keras.initializers.RandomNormal(stddev=0.01)
         self.hidden = [keras.layers.Dense(width, activation=activation, dtype="float32") for width in self.units]
         self.last = keras.layers.Dense(2 * output_size, kernel_initializer=small, dtype="float32")
 
-    def build(self, z_shape):
+    def build(self, z_shape: tuple) -> None:
         for layer in (*self.hidden, self.last):
             layer.build(z_shape)
             z_shape = (*z_shape[:-1], layer.units)
 
-    def call(self, z):
+    def call(self, z: tf.Tensor) -> Any:
         for layer in (*self.hidden, self.last):
             z = layer(z)
         shift, log_scale = tf.split(z, 2, axis=-1)
-        return shift, bent(log_scale, 3.0)
+        return shift, soft_clip(log_scale, 3.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"output_size": self.output_size, "units": list(self.units), "activation": self.activation}
         return super().get_config() | own
 
@@ -122,7 +128,7 @@ class Planar(tfb.Bijector):
         b: `[...]`.
     """
 
-    def __init__(self, u, w, b):
+    def __init__(self, u: tf.Tensor, w: tf.Tensor, b: tf.Tensor):
         parameters = dict(locals())
         super().__init__(forward_min_event_ndims=1, dtype=tf.float32, parameters=parameters, name="planar")
         self.w, self.b = w, b
@@ -162,18 +168,18 @@ class Planar(tfb.Bijector):
         return tf.reduce_sum(self.w * x, axis=-1) + self.b
 
 
-def gated(made, context=None):
+def gated(made: MADE, context: tf.Tensor | None = None) -> Callable:
     """MADE -> function z -> (shift, log scale) for `tfb.MaskedAutoregressiveFlow`, whose inverse is then
     z' = gate z + (1 - gate) mean, gate = sigmoid(.): the step of an inverse autoregressive flow."""
 
     def shift_and_log_scale(z):
         mean, raw_gate = made(z, context)
-        raw_gate = bent(raw_gate + 2.0, 7.0)  # starts near the identity
+        raw_gate = soft_clip(raw_gate + 2.0, 7.0)  # starts near the identity
         return -mean * tf.exp(-raw_gate), tf.math.softplus(-raw_gate)
 
     return shift_and_log_scale
 
 
-def reverse(size):
+def reverse(size: int) -> tfb.Permute:
     """The bijector that turns the order of `size` latents around."""
     return tfb.Permute(np.arange(size)[::-1].astype(np.int32))

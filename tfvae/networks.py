@@ -18,7 +18,7 @@ __all__ = ["conv", "gated_mlp", "mlp", "resnet"]
 
 def mlp(
     input_shape: int | list[int],
-    units: list[int] = (512, 512),
+    units: list[int] | tuple[int, ...] = (512, 512),
     activation: str = "relu",
     condition_size: int = 0,
 ) -> keras.Model:
@@ -36,7 +36,7 @@ def mlp(
 
 def gated_mlp(
     input_shape: int | list[int],
-    units: list[int] = (300, 300),
+    units: list[int] | tuple[int, ...] = (300, 300),
     activation: str = "linear",
     condition_size: int = 0,
 ) -> keras.Model:
@@ -58,10 +58,10 @@ def gated_mlp(
 
 def conv(
     input_shape: int | list[int],
-    filters: list[int] = (32, 64),
+    filters: list[int] | tuple[int, ...] = (32, 64),
     kernel_size: int = 3,
     strides: int = 2,
-    units: list[int] = (),
+    units: list[int] | tuple[int, ...] = (),
     activation: str = "relu",
     output_shape: list[int] | None = None,
     condition_size: int = 0,
@@ -92,10 +92,10 @@ def conv(
 
 def resnet(
     input_shape: int | list[int],
-    filters: list[int] = (32, 64),
+    filters: list[int] | tuple[int, ...] = (32, 64),
     blocks: int = 1,
     kernel_size: int = 3,
-    units: list[int] = (),
+    units: list[int] | tuple[int, ...] = (),
     activation: str = "swish",
     output_shape: list[int] | None = None,
     condition_size: int = 0,

@@ -15,6 +15,7 @@ and their default under XLA on a CPU costs several times a small model's whole t
 
 import enum
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -30,7 +31,7 @@ class Stream(enum.IntEnum):
     DATA = 4
 
 
-def seed(run, stream, step=0, row=0):
+def seed(run: Any, stream: Any, step: Any = 0, row: Any = 0) -> tf.Tensor:
     """The seed of one draw, int32 `[2]`: no two steps of a run and stream share one.
 
     Args:
@@ -42,31 +43,31 @@ def seed(run, stream, step=0, row=0):
     return _made(_u32(run), _u32(int(stream)), _u32(step), _u32(row))
 
 
-def fold(seed, data):
+def fold(seed: tf.Tensor, data: Any) -> tf.Tensor:
     """A further seed `[2]` for the same rows; other `data` (integer scalar) gives another draw."""
     return _folded(tf.convert_to_tensor(seed, tf.int32), _u32(data))
 
 
-def bits(shape, seed):
+def bits(shape: Any, seed: tf.Tensor) -> tf.Tensor:
     """Random 32-bit words, uint32 of this shape `[..., rows, n]`; a vector's shape `[n]` is one row."""
     shape = tf.convert_to_tensor(shape, tf.int32)
     words, static = _words(shape, tf.convert_to_tensor(seed, tf.int32)), tf.get_static_value(shape)
     return words if static is None else tf.ensure_shape(words, static)
 
 
-def uniform(shape, seed):
+def uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
     """Uniform float32 numbers in [0, 1), multiples of 2^-23; shape as for `bits`."""
     mantissa = tf.bitwise.right_shift(bits(shape, seed), _u32(9))
     return tf.bitcast(mantissa | _u32(0x3F800000), tf.float32) - 1.0
 
 
-def normal(shape, seed):
+def normal(shape: Any, seed: tf.Tensor) -> tf.Tensor:
     """Standard normal float32 numbers; shape as for `bits`. They lie within 5.3 standard deviations."""
     symmetric = 2.0 * uniform(shape, seed) - (1.0 - 2.0**-23)  # in (-1, 1), never its ends
     return math.sqrt(2.0) * tf.math.erfinv(symmetric)
 
 
-def bytes_below(threshold, seed):
+def bytes_below(threshold: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """True with probability threshold / 256, for integer thresholds `[rows, n]` in 0..256; 8 random bits each."""
     shape = tf.shape(threshold)
     words = bits([shape[0], (shape[1] + 3) // 4], seed)  # [rows, n / 4]

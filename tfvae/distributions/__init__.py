@@ -5,15 +5,25 @@ from tfvae.distributions.families import (
     MOMENT_DRAWS,
     Ancestral,
     Flow,
-    Mixture,
-    MixtureOfNormals,
     MultivariateNormalDiag,
     MultivariateNormalTriL,
     Point,
     PowerSpherical,
     SphericalUniform,
 )
-from tfvae.distributions.protocols import Conditional, Prior, as_shape, as_sizes, bent, bounded_exp, over_rows, unbent
+from tfvae.distributions.mixtures import Mixture, MixtureOfNormals, mix
+from tfvae.distributions.paths import arc, line
+from tfvae.distributions.protocols import (
+    Conditional,
+    Prior,
+    as_shape,
+    as_sizes,
+    bounded_exp,
+    inverse_soft_clip,
+    over_rows,
+    soft_clip,
+    units_of,
+)
 from tfvae.distributions.scalars import (
     Bernoulli,
     Categorical,
@@ -43,12 +53,16 @@ __all__ = [
     "PowerSpherical",
     "Prior",
     "SphericalUniform",
+    "arc",
     "as_shape",
     "as_sizes",
-    "bent",
     "bounded_exp",
+    "inverse_soft_clip",
+    "line",
+    "mix",
     "open_uniform",
     "over_rows",
     "rows_alike",
-    "unbent",
+    "soft_clip",
+    "units_of",
 ]

@@ -2,6 +2,8 @@
 
 import contextlib
 import contextvars
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -14,7 +16,7 @@ _alike = contextvars.ContextVar("alike", default=False)
 
 
 @contextlib.contextmanager
-def rows_alike():
+def rows_alike() -> Iterator[None]:
     """Within, `Drawn` distributions with a batch draw all its rows from the same noise: each is then a function of its
     parameters and the seed alone, wherever it stands in a batch, and on whichever replica."""
     token = _alike.set(True)
@@ -24,7 +26,11 @@ def rows_alike():
         _alike.reset(token)
 
 
-class Drawn:
+# what the bases beside it have; a second real base would change the order in which methods are found
+_Base: Any = tfp.distributions.Distribution if TYPE_CHECKING else object
+
+
+class Drawn(_Base):
     """Makes a TFP distribution draw by `tfvae.random`: put it first among the bases, and define `_drawn`.
 
     Of samples `[*sample_shape, *batch, *event]` the last axis before the event counts the rows of the batch: a row's
@@ -56,12 +62,12 @@ class Drawn:
         return value, self.log_prob(value)
 
 
-def open_uniform(shape, seed):
+def open_uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
     """Uniform float32 numbers within (0, 1), never its ends, where quantiles may be infinite; shape as for `bits`."""
     return random.uniform(shape, seed) + 2.0**-24
 
 
-def picked(level, logits):
+def picked(level: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """The class at `level`, within (0, 1), of the cumulated probabilities of `logits` `[..., K]`: int32 `[...]`."""
     to = tf.cumsum(tf.exp(tf.nn.log_softmax(logits)), axis=-1)[..., :-1]  # rounding cannot pass the last class
     return tf.reduce_sum(tf.cast(level[..., None] > to, tf.int32), axis=-1)

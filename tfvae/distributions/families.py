@@ -1,19 +1,19 @@
-"""Families of distributions that TFP has not, or has with noise of its own: here samples follow `tfvae.random`."""
+"""Distributions over vectors that TFP lacks, or re-implemented so that their samples follow `tfvae.random`."""
 
 import contextlib
 import math
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfvae import random
-from tfvae.distributions.drawn import Drawn, open_uniform, picked, rows_alike
+from tfvae.distributions.drawn import Drawn, _Base, rows_alike
 
 __all__ = [
     "Ancestral",
     "Flow",
-    "Mixture",
-    "MixtureOfNormals",
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
     "Point",
@@ -34,86 +34,9 @@ class _FromNoise(Drawn):
 class MultivariateNormalDiag(_FromNoise, tfp.distributions.MultivariateNormalDiag):
     """TFP's normal with independent components; its samples follow the rules of `tfvae.random`."""
 
-    def units(self):
+    def units(self) -> tfd.Distribution:
         """Its components one by one: `tfd.Normal`, batch `[..., n]`, event `[]`."""
         return tfp.distributions.Normal(self.mean(), self.stddev())
-
-    def mixed(self, weights):
-        """The mixture of its batch `[K]` with these weights, a distribution over K classes."""
-        return MixtureOfNormals(weights, self)
-
-
-class Mixture(Drawn, tfp.distributions.MixtureSameFamily):
-    """TFP's mixture; its samples follow the rules of `tfvae.random`, and only what they are of is drawn.
-
-    Args:
-        mixture_distribution: over the K components, batch `[]`.
-        components_distribution: batch `[K]`, event `[n]`.
-        chosen: function, indices of components int32 `[N]` -> their distribution, batch `[N]`.
-    """
-
-    def __init__(self, mixture_distribution, components_distribution, chosen):
-        parameters = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__(mixture_distribution, components_distribution)
-        self._parameters, self.chosen = parameters, chosen
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return super()._parameter_properties(dtype, num_classes)  # TFP warns of classes that do not say so
-
-    def _drawn(self, sample_shape, seed):
-        rows = tf.reduce_prod(sample_shape[-1:])  # 1 of the shape []
-        lead = sample_shape.shape[0] - 1
-        if lead < 1:
-            return tf.reshape(self._rows(rows, seed), self._shape_of(sample_shape))
-        count = tf.reduce_prod(sample_shape[:-1])
-        of_each = tf.map_fn(
-            lambda i: self._rows(rows, random.fold(seed, i)),
-            tf.range(2, count + 2),  # 0 and 1 are taken
-            fn_output_signature=tf.TensorSpec([None, *self.event_shape], tf.float32),
-        )
-        return tf.reshape(of_each, self._shape_of(sample_shape))
-
-    def _rows(self, count, seed):  # [count, n]
-        level = open_uniform([count, 1], random.fold(seed, 0))[:, 0]
-        which = picked(level, self.mixture_distribution.logits_parameter())
-        return self.chosen(which).sample(seed=random.fold(seed, 1))
-
-
-class MixtureOfNormals(Mixture):
-    """TFP's mixture, of `MultivariateNormalDiag` with batch `[K]`.
-
-    Its log_prob takes products of matrices, where TFP's takes the difference of each z and each mean: a third of the
-    time in training, for 100 z and 500 components of 50 units. They are float64, as their terms nearly cancel where
-    scales are small.
-    """
-
-    def __init__(self, mixture_distribution, components_distribution):
-        def chosen(indices):
-            parts = components_distribution.mean(), components_distribution.stddev()
-            return MultivariateNormalDiag(*(tf.gather(part, indices) for part in parts))
-
-        super().__init__(mixture_distribution, components_distribution, chosen)
-        self._parameters.pop("chosen")
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return super()._parameter_properties(dtype, num_classes)
-
-    def _log_prob(self, z):
-        flat = tf.cast(tf.reshape(z, [-1, z.shape[-1]]), tf.float64)  # [B, n]
-        normals = self.components_distribution
-        loc, scale = (tf.cast(t, tf.float64) for t in (normals.mean(), normals.stddev()))  # [K, n]
-        precision = scale**-2
-        squares = (
-            tf.matmul(flat**2, precision, transpose_b=True)
-            - 2.0 * tf.matmul(flat, loc * precision, transpose_b=True)
-            + tf.reduce_sum(loc**2 * precision, axis=-1)
-        )  # [B, K]
-        constant = tf.reduce_sum(tf.math.log(scale), axis=-1) + 0.5 * loc.shape[-1] * math.log(2.0 * math.pi)  # [K]
-        log_weight = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())
-        of_each = tf.cast(-0.5 * squares - constant, tf.float32) + log_weight
-        return tf.reshape(tf.reduce_logsumexp(of_each, axis=-1), tf.shape(z)[:-1])
 
 
 class MultivariateNormalTriL(_FromNoise, tfp.distributions.MultivariateNormalTriL):
@@ -168,7 +91,7 @@ class PowerSpherical(Drawn, tfp.distributions.PowerSpherical):
         return tf.linalg.diag_part(self.covariance())
 
 
-class _EstimatedMoments:
+class _EstimatedMoments(_Base):
     """Mean and standard deviation over `MOMENT_DRAWS` draws of a fixed seed, for a distribution with no closed ones.
 
     All rows of a batch have the same noise, so that an example has the same moments in any batch, on any replica.
@@ -202,7 +125,13 @@ class Ancestral(_EstimatedMoments, Drawn, tfp.distributions.Distribution):
         turned: whether z holds the last drawn first.
     """
 
-    def __init__(self, first, following, sizes, turned=False):
+    def __init__(
+        self,
+        first: tfd.Distribution,
+        following: Sequence[Callable[[tf.Tensor], tfd.Distribution]],
+        sizes: Sequence[int],
+        turned: bool = False,
+    ):
         parameters = dict(locals())
         self.first, self.following, self.sizes, self.turned = first, following, sizes, turned
         super().__init__(
@@ -239,7 +168,7 @@ class Ancestral(_EstimatedMoments, Drawn, tfp.distributions.Distribution):
         terms = [f(before).log_prob(part) for f, before, part in zip(self.following, parts, parts[1:], strict=False)]
         return tf.add_n([self.first.log_prob(parts[0]), *terms])
 
-    def means(self):
+    def means(self) -> tf.Tensor:
         """The mean of z_1, that of z_2 given it, and so on: a point `[..., n]` where a cheap one will do."""
         z = [self.first.mean()]
         for following in self.following:

@@ -1,5 +1,7 @@
 """Families of scalars, and events of independent ones, drawn by `tfvae.random`: by quantiles of uniform numbers."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
@@ -48,7 +50,7 @@ class Bernoulli(tfd.Bernoulli):
     def _quantile(self, level):
         return tf.cast(level > tf.sigmoid(-self.logits_parameter()), self.dtype)
 
-    def log_prob_of_events(self, x, rank):
+    def log_prob_of_events(self, x: tf.Tensor, rank: int) -> tf.Tensor:
         """log_prob summed over the last `rank` axes of x `[..., *event]`: `[...]`."""
 
         def flat(t):  # [..., *event] -> [..., m]
@@ -94,7 +96,7 @@ class Categorical(tfd.Categorical):
 class MixtureOfScalars(tfd.MixtureSameFamily):
     """TFP's mixture, of scalars that have quantiles."""
 
-    def from_uniform(self, uniform):
+    def from_uniform(self, uniform: Callable[[int], tf.Tensor]) -> tf.Tensor:
         which = picked(uniform(0), self.mixture_distribution.logits_parameter())  # [...]
         of_each = self.components_distribution.quantile(uniform(1)[..., None])  # [..., K]
         return tf.reduce_sum(of_each * tf.one_hot(which, tf.shape(of_each)[-1]), axis=-1)
@@ -110,7 +112,7 @@ class Poisson(tfd.Poisson):
 class NegativeBinomial(tfd.NegativeBinomial):
     """TFP's negative binomial distribution: a Poisson distribution whose rate has a gamma distribution."""
 
-    def from_uniform(self, uniform):
+    def from_uniform(self, uniform: Callable[[int], tf.Tensor]) -> tf.Tensor:
         count = tf.cast(self.total_count, tf.float64)
         rate = tfp.math.igammainv(count, tf.cast(uniform(0), tf.float64)) * tf.exp(tf.cast(self.logits, tf.float64))
         return _poisson_quantile(uniform(1), tf.cast(rate, tf.float32))

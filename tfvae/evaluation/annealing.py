@@ -1,7 +1,8 @@
 """Annealed importance sampling: bounds of log p(x) that do not rest on the encoder, in nats."""
 
+import dataclasses
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -9,21 +10,18 @@ import tensorflow as tf
 from tfvae import random
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.chains import STRETCHES, Settings, step_sizes, weigh
+from tfvae.model import VAE
 from tfvae.objectives import Given
 
 __all__ = ["Annealed", "Bounds", "annealed", "bidirectional"]
 
 
-class Annealed(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Annealed(Estimate):
     """An `Estimate` by annealed importance sampling, and how its chains went; each `[N]`, one per example."""
 
-    values: np.ndarray  # a bound of log p(x), nats
     effective_chains: np.ndarray  # (sum w)^2 / sum w^2 of the chains' weights w, from 1 to their number
     acceptance: np.ndarray  # share of the proposals accepted, over chains and stretches; about 0.8 is meant
-
-    mean = Estimate.mean
-    standard_error = Estimate.standard_error
-    __str__ = Estimate.__str__
 
 
 class Bounds(NamedTuple):
@@ -33,7 +31,7 @@ class Bounds(NamedTuple):
     upper: Annealed
 
     @property
-    def gap(self):
+    def gap(self) -> Estimate:
         """`Estimate` of upper - lower: how far off, at most, either is in expectation, nats."""
         return Estimate(self.upper.values - self.lower.values)
 
@@ -41,7 +39,16 @@ class Bounds(NamedTuple):
         return f"between {self.lower} and {self.upper}"
 
 
-def annealed(vae, data, chains=16, temperatures=1000, leapfrogs=10, from_posterior=False, seed=0, verbose=0):
+def annealed(
+    vae: VAE,
+    data: Any,
+    chains: int = 16,
+    temperatures: int = 1000,
+    leapfrogs: int = 10,
+    from_posterior: bool = False,
+    seed: int = 0,
+    verbose: int = 0,
+) -> Annealed:
     """Estimate of log p(x) of each example by annealed importance sampling, nats: log of the chains' mean weight.
 
     A lower bound in expectation, which tightens with `temperatures` and, more slowly, with `chains`: where the encoder
@@ -69,16 +76,16 @@ def annealed(vae, data, chains=16, temperatures=1000, leapfrogs=10, from_posteri
 
 
 def bidirectional(
-    vae,
-    count=100,
-    chains=16,
-    temperatures=1000,
-    leapfrogs=10,
-    from_posterior=False,
-    condition=None,
-    seed=0,
-    verbose=0,
-):
+    vae: VAE,
+    count: int = 100,
+    chains: int = 16,
+    temperatures: int = 1000,
+    leapfrogs: int = 10,
+    from_posterior: bool = False,
+    condition: Any = None,
+    seed: int = 0,
+    verbose: int = 0,
+) -> Bounds:
     """Bounds of log p(x) from both sides, on data drawn from the model itself: how well `annealed` does on this model.
 
     With x comes the z that it was drawn from, an exact sample of p(z|x). Chains that go from there back to the start
@@ -110,11 +117,11 @@ def _settings(vae, chains, temperatures, leapfrogs, from_posterior):
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(f"{name} must be 1 or more, not {number}")
-    name = type(vae.prior).__name__
-    if name == "SphericalUniform":
+    if not vae.prior.flat:
+        name = type(vae.prior).__name__
         raise ValueError(f"chains move in R^n, but the prior {name} is on a sphere: use evaluation.log_marginal")
-    name = type(vae.posterior).__name__
-    if from_posterior and name in ("Deterministic", "PowerSpherical"):
+    if from_posterior and not (vae.posterior.has_density and vae.posterior.flat):
+        name = type(vae.posterior).__name__
         raise ValueError(f"the posterior {name} has no density on R^n to start from: leave out from_posterior")
     stretches = min(STRETCHES, temperatures)
     return Settings(chains, stretches, math.ceil(temperatures / stretches), leapfrogs, bool(from_posterior))

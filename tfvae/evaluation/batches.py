@@ -1,8 +1,10 @@
 """Evaluation of all batches of a data set, by a compiled function of one."""
 
+import dataclasses
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,22 +12,24 @@ import tensorflow as tf
 
 from tfvae import compatibility, progress, random, replicas
 from tfvae.data import untuned
+from tfvae.model import VAE
 
 __all__ = ["Estimate", "compiled", "over_batches"]
 
 
-class Estimate(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Estimate:
     """Values `[N]`, one per example, nats."""
 
     values: np.ndarray
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         """Mean over the examples, nats."""
         return float(np.mean(self.values, dtype=np.float64))
 
     @property
-    def standard_error(self):
+    def standard_error(self) -> float:
         """Standard error of the mean over the examples, nats."""
         if len(self.values) < 2:
             return math.nan
@@ -36,7 +40,15 @@ class Estimate(NamedTuple):
         return f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
 
 
-def over_batches(vae, function, data, seed, verbose, setting=None, check=compatibility.batch):
+def over_batches(
+    vae: VAE,
+    function: Callable,
+    data: Any,
+    seed: int,
+    verbose: int,
+    setting: Any = None,
+    check: Callable = compatibility.batch,
+) -> np.ndarray:
     """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
 
     By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data. A batch that
@@ -70,7 +82,7 @@ def _alone(run, batch, seeds):
     return run(batch, seeds(0))
 
 
-def compiled(vae, function, setting):
+def compiled(vae: VAE, function: Callable, setting: Any) -> Callable:
     """function(vae, setting, ...) as a program, made once and kept with the VAE: compiling takes seconds."""
     key = (function, setting, vae.jit_compile)
     if key not in vae.programs:

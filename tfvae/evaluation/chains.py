@@ -10,11 +10,13 @@ chains that count begin, which would be biased if their steps depended on where 
 
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfvae import random
 from tfvae.evaluation.evidence import chunk
@@ -62,17 +64,17 @@ class _Fresh(tfp.mcmc.TransitionKernel):
     results are reported in github.com/tensorflow/probability/issues/1429.)
     """
 
-    def __init__(self, inner):
+    def __init__(self, inner: Any):
         self.inner = inner
 
     @property
-    def is_calibrated(self):
+    def is_calibrated(self) -> bool:
         return self.inner.is_calibrated
 
-    def bootstrap_results(self, z):
+    def bootstrap_results(self, z: tf.Tensor) -> Any:
         return self.inner.bootstrap_results(z)
 
-    def one_step(self, z, previous, seed=None):
+    def one_step(self, z: tf.Tensor, previous: Any, seed: tf.Tensor | None = None) -> tuple:
         del previous
         return self.inner.one_step(z, self.inner.bootstrap_results(z), seed=seed)
 
@@ -82,7 +84,9 @@ def _kernel(settings, size, log_prob):  # size [B]
     return _Fresh(tfp.mcmc.HamiltonianMonteCarlo(log_prob, step_size=size[:, None], num_leapfrog_steps=steps))
 
 
-def step_sizes(settings, x, start, ratio, key):
+def step_sizes(
+    settings: Settings, x: tf.Tensor, start: tfd.Distribution, ratio: Callable[[tf.Tensor], tf.Tensor], key: tf.Tensor
+) -> tf.Tensor:
     """Step sizes of stretches and examples, `[K, B]`, by stochastic approximation: larger while more is accepted than
     is meant, smaller otherwise (Andrieu and Thoms 2008, "A tutorial on adaptive MCMC"); averages over the later half.
     """
@@ -110,7 +114,15 @@ def step_sizes(settings, x, start, ratio, key):
     return found[3].stack()
 
 
-def weigh(settings, x, start, ratio, sizes, key, z=None):
+def weigh(
+    settings: Settings,
+    x: tf.Tensor,
+    start: tfd.Distribution,
+    ratio: Callable[[tf.Tensor], tf.Tensor],
+    sizes: tf.Tensor,
+    key: tf.Tensor,
+    z: tf.Tensor | None = None,
+) -> tf.Tensor:
     """`[3, B]`: log of the chains' mean weight, effective chains, acceptance; by groups of chains, to bound memory.
 
     From samples of p_0 to f_1 or, given z `[B, n]` of p(z|x), from there to p_0.

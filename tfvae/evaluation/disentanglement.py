@@ -5,7 +5,8 @@ Locatello et al. 2019, arXiv:1811.12359. A factor with one value in the table sa
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,11 +15,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import over_batches
+from tfvae.model import VAE
 
 __all__ = ["DCI", "codes", "dci", "factor_vae_score", "mig", "sap"]
 
 
-def codes(vae, data, verbose=0):
+def codes(vae: VAE, data: Any, verbose: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The centers of q(z|x), for most posteriors the means, and the factors that each x was made from.
 
     Args:
@@ -54,7 +56,7 @@ def _codes_and_factors(vae, _, batch, key):
     return tf.concat([tf.transpose(centers), tf.transpose(factors)], axis=0)  # [n + k, B]
 
 
-def mig(codes, factors, bins=20):
+def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
     """Mutual information gap: how much more the best latent knows of a factor than the second best; 0 to 1.
 
     The difference of the two mutual informations, in parts of the factor's entropy; mean over the factors. Chen, Li,
@@ -100,7 +102,7 @@ class DCI(NamedTuple):
     informativeness: float  # accuracy of the predictions on rows not trained on; chance is not 0
 
 
-def dci(codes, factors, seed=0):
+def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
     """Disentanglement, completeness and informativeness: Eastwood and Williams 2018 ("A framework for the quantitative
     evaluation of disentangled representations").
 
@@ -133,7 +135,7 @@ def _purity(use):
     return np.where(use.sum(axis=1) > 0, 1 - entropy / math.log(max(use.shape[1], 2)), 0.0)
 
 
-def sap(codes, factors, categorical=(), seed=0):
+def sap(codes: np.ndarray, factors: np.ndarray, categorical: Sequence[int] = (), seed: int = 0) -> float:
     """Separated attribute predictability: how much better the best latent alone predicts a factor than the second
     best; 0 to 1. Kumar, Sattigeri and Balakrishnan 2018, arXiv:1711.00848.
 
@@ -177,7 +179,7 @@ def _threshold_score(column, factor, seed):
     return max(0.0, float((balanced - 1 / len(classes)) / (1 - 1 / len(classes))))
 
 
-def factor_vae_score(codes, factors, votes=1000, rows=64, seed=0):
+def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, rows: int = 64, seed: int = 0) -> float:
     """How well the latent that varies least, while one factor stays as it is, tells which factor that was; up to 1.
 
     Kim and Mnih 2018, arXiv:1802.05983. For each vote a factor and a value of it are drawn, then rows of the table

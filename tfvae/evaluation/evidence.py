@@ -1,14 +1,17 @@
 """What bounds and estimates the evidence log p(x), in nats."""
 
+import dataclasses
 import math
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae import objectives, random
+from tfvae import distributions, objectives, random
 from tfvae.evaluation.batches import Estimate, over_batches
+from tfvae.model import VAE
 
 __all__ = [
     "FewEffective",
@@ -32,30 +35,26 @@ class FewEffective(RuntimeWarning):
     """So few importance samples are effective that an estimate is likely too low."""
 
 
-class Importance(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Importance(Estimate):
     """An `Estimate` by importance sampling, and how far its weights w can be trusted; each `[N]`, one per example.
 
     The further fields come from the same weights: where the samples miss the mass of p(z|x), they do not know it.
     """
 
-    values: np.ndarray  # log p(x), nats
     effective_samples: np.ndarray  # (sum w)^2 / sum w^2, from 1 to the number of samples; 0 where all w are 0
     errors: np.ndarray  # standard error of `values` that comes from the sampling, by the delta method, nats
 
-    mean = Estimate.mean
-    standard_error = Estimate.standard_error
-    __str__ = Estimate.__str__
 
-
-def bits_per_dimension(nats, event_shape):
+def bits_per_dimension(nats: float, event_shape: int | Sequence[int]) -> float:
     """-nats / (log 2 * number of dimensions): the unit of papers on discrete pixels, smaller is better.
 
     Of likelihoods that are `discrete`: the log of a density depends on the unit in which x is measured.
     """
-    return -nats / (math.log(2.0) * math.prod(event_shape))
+    return -nats / (math.log(2.0) * math.prod(distributions.as_shape(event_shape)))
 
 
-def elbo_terms(vae, data, samples=1, seed=0, verbose=0):
+def elbo_terms(vae: VAE, data: Any, samples: int = 1, seed: int = 0, verbose: int = 0) -> dict[str, Estimate]:
     """ELBO, reconstruction E_q[log p(x|z)] and KL(q(z|x) || p(z)) of each example, nats.
 
     Args:
@@ -78,7 +77,7 @@ def _elbo_terms(vae, objective, batch, key):
     return tf.stack([found.elbo, found.reconstruction, found.kl])  # [3, B]
 
 
-def log_marginal(vae, data, samples=5000, seed=0, verbose=0):
+def log_marginal(vae: VAE, data: Any, samples: int = 5000, seed: int = 0, verbose: int = 0) -> Importance:
     """Importance-sampled estimate of log p(x) of each example, nats: log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x).
 
     A lower bound in expectation, which tightens as S grows; the bound of IWAE with S samples (Burda, Grosse and
@@ -117,7 +116,7 @@ def _errors(effective, samples):
         return np.sqrt(np.maximum(samples / effective - 1.0, 0.0) / (samples - 1))
 
 
-def doubt(found, samples):
+def doubt(found: Importance, samples: int) -> str | None:
     """Why an `Importance` of so many samples is likely too low, a sentence; None where nothing tells of it."""
     finite = np.isfinite(found.values)  # a point's bound is -infinity, which no samples would mend
     few = int(np.sum(found.effective_samples[finite] < FEW_EFFECTIVE))
@@ -129,7 +128,7 @@ def doubt(found, samples):
     )
 
 
-def log_marginal_of_batch(vae, samples, batch, key):
+def log_marginal_of_batch(vae: VAE, samples: int, batch: Any, key: tf.Tensor) -> tf.Tensor:
     """The estimates of log p(x), nats, and the effective samples: `[2, B]`."""
     given = vae.given(batch)
     at_once = chunk(given.x, samples)
@@ -151,6 +150,6 @@ def log_marginal_of_batch(vae, samples, batch, key):
     return tf.stack([total - math.log(samples), effective])  # [2, B]
 
 
-def chunk(x, samples):
+def chunk(x: tf.Tensor, samples: int) -> int:
     """How many of `samples` decodings of x `[B, *event]` are made at once."""
     return max(1, min(samples, NUMBERS_AT_ONCE // math.prod(x.shape)))

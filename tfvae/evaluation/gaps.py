@@ -1,14 +1,15 @@
 """Where log p(x) - ELBO is lost: to the family of q, and to the encoder; nats."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfvae import distributions, posteriors, random
+from tfvae import random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.evidence import log_marginal
 from tfvae.evaluation.information import mean_of
+from tfvae.model import VAE
 
 __all__ = ["Gap", "gap"]
 
@@ -21,17 +22,17 @@ class Gap(NamedTuple):
     best_elbo: Estimate  # of the best q found for the example alone, in the same family
 
     @property
-    def total(self):
+    def total(self) -> Estimate:
         """log p(x) - ELBO, which is KL(q(z|x) || p(z|x))."""
         return Estimate(self.log_marginal.values - self.elbo.values)
 
     @property
-    def approximation(self):
+    def approximation(self) -> Estimate:
         """log p(x) - best ELBO: what no independent normals can reach."""
         return Estimate(self.log_marginal.values - self.best_elbo.values)
 
     @property
-    def amortisation(self):
+    def amortisation(self) -> Estimate:
         """best ELBO - ELBO: what the encoder loses, as it serves all examples."""
         return Estimate(self.best_elbo.values - self.elbo.values)
 
@@ -39,7 +40,17 @@ class Gap(NamedTuple):
         return f"total {self.total} = approximation {self.approximation} + amortisation {self.amortisation}"
 
 
-def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, evidence=None, seed=0, verbose=0):
+def gap(
+    vae: VAE,
+    data: Any,
+    samples: int = 5000,
+    steps: int = 300,
+    draws: int = 16,
+    learning_rate: float = 0.02,
+    evidence: Estimate | None = None,
+    seed: int = 0,
+    verbose: int = 0,
+) -> Gap:
     """Where log p(x) - ELBO is lost: in the family of the posterior, or in the encoder.
 
     For each example a local normal with independent components begins at q(z|x), and Adam takes its means and the
@@ -64,7 +75,7 @@ def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, eviden
         NotApplicable: when the posterior is another.
         ValueError: when the evidence is of other examples.
     """
-    if not isinstance(vae.posterior, posteriors.DiagonalNormal):
+    if not vae.posterior.refinable:
         raise NotApplicable(
             f"approximation and amortisation are told apart for the posterior DiagonalNormal, not for "
             f"{type(vae.posterior).__name__}: the total gap is log_marginal(...) less elbo_terms(...)['elbo']"
@@ -73,8 +84,7 @@ def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, eviden
         raise ValueError(f"samples, steps and draws must be 1 or more, not {samples}, {steps} and {draws}")
     settings = (min(samples, 1000), steps, draws, learning_rate)
     elbo, best = over_batches(vae, _elbos, data, seed, verbose, settings)
-    if evidence is None:
-        evidence = log_marginal(vae, data, samples, seed, verbose)
+    evidence = evidence or log_marginal(vae, data, samples, seed, verbose)
     if len(evidence.values) != len(elbo):
         raise ValueError(f"evidence is of {len(evidence.values)} examples, but the data has {len(elbo)}")
     return Gap(evidence, Estimate(elbo), Estimate(best))
@@ -83,26 +93,21 @@ def gap(vae, data, samples=5000, steps=300, draws=16, learning_rate=0.02, eviden
 def _elbos(vae, settings, batch, key):
     """ELBOs of q(z|x) and of the best local normal, `[2, B]`."""
     samples, steps, draws, rate = settings
-    given = vae.given(batch)
+    given, local = vae.given(batch), vae.posterior.from_unconstrained
 
     def elbo(q, count, seed):
         z, log_q = q.experimental_sample_and_log_prob(count, seed=seed)  # [S, B, n]
         return tf.reduce_mean(given.log_likelihood(z) + given.prior.log_prob(z) - log_q, axis=0)  # [B]
 
-    def loss_gradient(parameters, seed):  # [2, B, n], means and log scales
+    def loss_gradient(parameters, seed):  # [K, B, n]
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            loss = -elbo(_normal(parameters), draws, seed)
+            loss = -elbo(local(parameters), draws, seed)
         return tape.gradient(loss, parameters)
 
-    start = tf.stack([given.posterior.mean(), tf.math.log(given.posterior.stddev())])
+    start = vae.posterior.unconstrained(given.posterior)
     best = _adam(loss_gradient, start, steps, rate, random.fold(key, 0))
-    return tf.stack([mean_of(elbo, q, given.x, samples, random.fold(key, 1)) for q in (given.posterior, _normal(best))])
-
-
-def _normal(parameters):
-    loc, log_scale = tf.unstack(parameters)
-    return distributions.MultivariateNormalDiag(loc, tf.exp(log_scale))
+    return tf.stack([mean_of(elbo, q, given.x, samples, random.fold(key, 1)) for q in (given.posterior, local(best))])
 
 
 def _adam(gradient, start, steps, rate, key):

@@ -2,7 +2,8 @@
 
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tfvae import distributions, random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, compiled, over_batches
 from tfvae.evaluation.evidence import NUMBERS_AT_ONCE, chunk
+from tfvae.model import VAE
 from tfvae.objectives.base import independent_units
 
 __all__ = [
@@ -43,7 +45,7 @@ class RateDistortion(NamedTuple):
     errors: np.ndarray  # standard errors of the distortions over the examples
 
 
-def mean_of(estimate, q, x, samples, key):
+def mean_of(estimate: Callable, q: tfd.Distribution, x: tf.Tensor, samples: int, key: tf.Tensor) -> tf.Tensor:
     """estimate(q, count, seed) `[B]`, a mean over `count` draws, over all samples in chunks."""
     at_once = chunk(x, samples)
     chunks, rest = divmod(samples, at_once)
@@ -55,17 +57,23 @@ def mean_of(estimate, q, x, samples, key):
     return tf.while_loop(lambda i, _: i < chunks, add, [0, total], parallel_iterations=1)[1] / samples
 
 
-def mutual_information(vae, data, samples=1, examples=None, seed=0, verbose=0):
+def mutual_information(
+    vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
+) -> Estimate:
     """`Estimate` of I_q(x; z), what z tells of which example it is, nats, from 0 to log N: one part of `kl_parts`."""
     return kl_parts(vae, data, samples, examples, seed, verbose).mutual_information
 
 
-def aggregate_kl(vae, data, samples=1, examples=None, seed=0, verbose=0):
+def aggregate_kl(
+    vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
+) -> Estimate:
     """`Estimate` of KL(q(z) || p(z)), how far the prior is from what is encoded, nats: one part of `kl_parts`."""
     return kl_parts(vae, data, samples, examples, seed, verbose).aggregate_kl
 
 
-def kl_parts(vae, data, samples=1, examples=None, seed=0, verbose=0):
+def kl_parts(
+    vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
+) -> KLParts:
     """The KL term, mean of KL(q(z|x) || p(z)), as I_q(x; z) + KL(q(z) || p(z)), with q(z) = 1/N sum_i q(z|x_i).
 
     q(z) is the mixture over all examples, not over a batch; for the distribution that the data is drawn from, the
@@ -87,8 +95,8 @@ def kl_parts(vae, data, samples=1, examples=None, seed=0, verbose=0):
     Raises:
         NotApplicable: when the VAE is conditional, or its posterior `Deterministic`.
     """
-    name = type(vae.posterior).__name__
-    if name == "Deterministic":
+    if not vae.posterior.has_density:
+        name = type(vae.posterior).__name__
         raise NotApplicable(f"the posterior {name} has no density, and so no finite KL: take another posterior")
     if vae.condition_size:
         raise NotApplicable(
@@ -97,9 +105,8 @@ def kl_parts(vae, data, samples=1, examples=None, seed=0, verbose=0):
     if examples is not None:
         data = data.unbatch().take(examples).batch(ROWS) if isinstance(data, tf.data.Dataset) else data[:examples]
     features = over_batches(vae, _features, data, seed, verbose).T  # [N, F]
-    program = functools.partial(_held_against, vae, samples)
-    if not vae.run_eagerly:
-        program = compiled(vae, _held_against, samples)
+    eager = functools.partial(_held_against, vae, samples)
+    program = eager if vae.run_eagerly else compiled(vae, _held_against, samples)
     rows = []
     for first in range(0, len(features), ROWS):
         key = random.seed(seed, random.Stream.EVALUATION, row=first)
@@ -138,7 +145,14 @@ def _held_against(vae, samples, some, everyone, key):
     return tf.stack([tf.reduce_mean(part, axis=0) for part in parts])
 
 
-def rate_distortion(vae, data, temperatures=(0.0, 0.25, 0.5, 0.75, 1.0), samples=10, seed=0, verbose=0):
+def rate_distortion(
+    vae: VAE,
+    data: Any,
+    temperatures: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+    samples: int = 10,
+    seed: int = 0,
+    verbose: int = 0,
+) -> RateDistortion:
     """Points (rate, distortion) that a trained model reaches with q_t(z|x) ~ p(z)^(1-t) q(z|x)^t, t from 0 to 1.
 
     At t = 0 that is the prior, which knows nothing of x; at t = 1 the encoder's posterior, and rate + distortion is
@@ -164,8 +178,12 @@ def rate_distortion(vae, data, temperatures=(0.0, 0.25, 0.5, 0.75, 1.0), samples
         raise ValueError(f"temperatures must be numbers from 0, the prior, to 1, the posterior, not {temperatures}")
     points = [over_batches(vae, _point, data, seed, verbose, (float(t), samples)) for t in temperatures]
     rates, distortions = ([Estimate(point[i]) for point in points] for i in (0, 1))
-    means = (np.array([estimate.mean for estimate in estimates]) for estimates in (rates, distortions))
-    return RateDistortion(np.array(temperatures), *means, np.array([d.standard_error for d in distortions]))
+    return RateDistortion(
+        np.array(temperatures),
+        np.array([rate.mean for rate in rates]),
+        np.array([distortion.mean for distortion in distortions]),
+        np.array([distortion.standard_error for distortion in distortions]),
+    )
 
 
 def _point(vae, settings, batch, key):

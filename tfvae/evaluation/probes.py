@@ -11,7 +11,9 @@ from tfvae.compatibility import NotApplicable
 __all__ = ["knn_accuracy", "linear_probe"]
 
 
-def linear_probe(train_codes, train_labels, test_codes, test_labels):
+def linear_probe(
+    train_codes: np.ndarray, train_labels: np.ndarray, test_codes: np.ndarray, test_labels: np.ndarray
+) -> float:
     """Accuracy, 0 to 1, of logistic regression on standardised codes (scikit-learn's, with its default L2 penalty).
 
     Args:
@@ -30,7 +32,13 @@ def linear_probe(train_codes, train_labels, test_codes, test_labels):
     return float(probe.score(np.asarray(test_codes, np.float64), test_labels))
 
 
-def knn_accuracy(train_codes, train_labels, test_codes, test_labels, neighbours=10):
+def knn_accuracy(
+    train_codes: np.ndarray,
+    train_labels: np.ndarray,
+    test_codes: np.ndarray,
+    test_labels: np.ndarray,
+    neighbours: int = 10,
+) -> float:
     """Accuracy, 0 to 1, of the most frequent label among the nearest training codes (Euclidean, not standardised:
     latents that carry nothing vary little, and are to count little). Arguments and errors as for `linear_probe`."""
     _check(train_codes, train_labels, test_codes, test_labels)

@@ -1,13 +1,16 @@
 """How far reconstructions are from what they are of."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from tfvae.evaluation.batches import Estimate, over_batches
+from tfvae.model import VAE
 
 __all__ = ["squared_error"]
 
 
-def squared_error(vae, data, verbose=0):
+def squared_error(vae: VAE, data: Any, verbose: int = 0) -> Estimate:
     """`Estimate` of the mean squared error of reconstructions, over the dimensions of x; not in nats.
 
     A reconstruction is E[p(x|z)] at the center of q(z|x), as `predict` gives it.

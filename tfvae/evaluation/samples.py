@@ -6,7 +6,8 @@ own encoder would be another measure for each model, and not fair between them. 
 and not much of fine detail: compare models on the same data, not figures between data sets or papers.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from tfvae import random
+from tfvae.model import VAE
 
 __all__ = ["DensityCoverage", "PrecisionRecall", "density_coverage", "draws", "pixel_features", "precision_recall"]
 
@@ -35,7 +37,7 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
-def pixel_features(train_images, dimensions=50, seed=0):
+def pixel_features(train_images: np.ndarray, dimensions: int = 50, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
     """Fits principal components of training pixels -> function: images `[N, *event]` -> float64 `[N, dimensions]`.
 
     Args:
@@ -73,7 +75,7 @@ def _pixels(images):
     return flat / 255 if images.dtype == np.uint8 else flat
 
 
-def draws(vae, n, conditions=None, seed=0):
+def draws(vae: VAE, n: int, conditions: Any = None, seed: int = 0) -> np.ndarray:
     """n draws of x from p(x) = E_p(z) p(x|z), where `vae.sample` gives means: `[n, *event]`.
 
     Args:
@@ -92,7 +94,7 @@ def draws(vae, n, conditions=None, seed=0):
     return np.concatenate(drawn)
 
 
-def precision_recall(real, generated, neighbours=3):
+def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> PrecisionRecall:
     """Precision, the share of generated examples that lie among real ones, and recall, the share of real ones that lie
     among generated; 0 to 1. Kynkäänniemi, Karras, Laine, Lehtinen and Aila 2019, arXiv:1904.06991.
 
@@ -115,7 +117,7 @@ def precision_recall(real, generated, neighbours=3):
     return PrecisionRecall(float(among_real.mean()), float(among_generated.mean()))
 
 
-def density_coverage(real, generated, neighbours=5):
+def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 5) -> DensityCoverage:
     """Density, in how many real examples' balls a generated one lies, in parts of k, and coverage, the share of real
     examples with a generated one in their ball. Naeem, Oh, Uh, Choi and Yoo 2020, arXiv:2002.09797.
 

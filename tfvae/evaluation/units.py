@@ -1,12 +1,14 @@
 """What the latent units are used for: where examples lie, and what each unit costs."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfvae import distributions
 from tfvae.evaluation.batches import over_batches
+from tfvae.model import VAE
 from tfvae.objectives.base import independent_units
 
 __all__ = ["ACTIVE", "Units", "active_units", "kl_per_unit", "latent_units"]
@@ -27,22 +29,22 @@ class Units(NamedTuple):
     kl: np.ndarray | None
 
     @property
-    def variance(self):
+    def variance(self) -> np.ndarray:
         """Of each unit's center over the examples, `[n]`."""
         return np.var(self.centers, axis=0)
 
     @property
-    def active(self):
+    def active(self) -> np.ndarray:
         """Which units tell examples apart: their variance is above `ACTIVE`; bool `[n]`."""
         return self.variance > ACTIVE
 
     @property
-    def order(self):
+    def order(self) -> np.ndarray:
         """The units, the one that costs most KL first (the one that varies most, where no unit has a KL of its own)."""
         return np.argsort(-(self.variance if self.kl is None else self.kl), kind="stable")
 
 
-def latent_units(vae, data, verbose=0):
+def latent_units(vae: VAE, data: Any, verbose: int = 0) -> Units:
     """`Units` of data.
 
     Args:
@@ -52,10 +54,11 @@ def latent_units(vae, data, verbose=0):
     """
     values = over_batches(vae, _centers_and_kl, data, 0, verbose)  # [n, N] or [2 n, N]
     n = vae.posterior.event_shape[0]
-    return Units(values[:n].T, np.mean(values[n:], axis=1, dtype=np.float64) if len(values) > n else None)
+    kl = np.asarray(np.mean(values[n:], axis=1, dtype=np.float64)) if len(values) > n else None
+    return Units(values[:n].T, kl)
 
 
-def active_units(vae, data, threshold=ACTIVE, verbose=0):
+def active_units(vae: VAE, data: Any, threshold: float = ACTIVE, verbose: int = 0) -> np.ndarray:
     """Which latent units tell examples apart: those whose posterior mean (or center) varies over the data.
 
     Burda, Grosse and Salakhutdinov 2015, arXiv:1509.00519: the variance over x of E[z_j|x] is above 0.01.
@@ -70,7 +73,7 @@ def active_units(vae, data, threshold=ACTIVE, verbose=0):
     return latent_units(vae, data, verbose).variance > threshold
 
 
-def kl_per_unit(vae, data, verbose=0):
+def kl_per_unit(vae: VAE, data: Any, verbose: int = 0) -> np.ndarray:
     """KL(q(z_j|x) || p(z_j)) of each latent unit, mean over the examples, nats: `[n]`. The sum is the KL term.
 
     Args:
@@ -80,7 +83,7 @@ def kl_per_unit(vae, data, verbose=0):
     Raises:
         ValueError: when the units of posterior or prior are not independent normals; it names both.
     """
-    return np.mean(over_batches(vae, _kl_of_units, data, 0, verbose), axis=1, dtype=np.float64)
+    return np.asarray(np.mean(over_batches(vae, _kl_of_units, data, 0, verbose), axis=1, dtype=np.float64))
 
 
 def _kl_of_units(vae, _, batch, key):
@@ -93,6 +96,7 @@ def _centers_and_kl(vae, _, batch, key):
     del key  # nothing is drawn
     given = vae.given(batch)
     found = [vae.posterior.center(given.posterior)]
-    if hasattr(given.posterior, "units") and hasattr(given.prior, "units"):
-        found.append(tfd.kl_divergence(*independent_units(given.posterior, given.prior)))  # [B, n]
+    units = [distributions.units_of(distribution) for distribution in (given.posterior, given.prior)]
+    if None not in units:
+        found.append(tfd.kl_divergence(*units))  # [B, n]
     return tf.concat([tf.transpose(values) for values in found], axis=0)

@@ -3,10 +3,12 @@
 A check that fails is an InvalidArgument that begins with the input's name, whoever serves the model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
+
+from tfvae.model import VAE
 
 __all__ = ["Form", "checked", "conditions_of", "data_of", "image_bytes"]
 
@@ -22,7 +24,7 @@ class Form(NamedTuple):
     loaded: Callable
 
 
-def data_of(vae):
+def data_of(vae: VAE) -> list[Form]:
     """The forms of x `[B, *event]`: as the VAE was trained on, and of pixels, as float32 and as images in bytes too."""
     shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor
 
@@ -50,7 +52,7 @@ def _condition(vae, x):
     return (x, tf.zeros([tf.shape(x)[0], vae.condition_size])) if vae.condition_size else x
 
 
-def conditions_of(vae):
+def conditions_of(vae: VAE) -> list[Form]:
     """The forms of a conditional VAE's conditions: float32 `[B, k]`, and labels int32 `[B]`; none of another VAE."""
     if not vae.condition_size:
         return []
@@ -65,7 +67,7 @@ def conditions_of(vae):
     ]
 
 
-def checked(values, specs):
+def checked(values: Sequence[tf.Tensor], specs: Sequence[tf.TensorSpec]) -> list[tf.Tensor]:
     """The inputs of one request, a list, when each has its spec's shape, finite numbers, and as many rows as the first.
 
     TensorFlow Serving does not look at shapes; a reshape would make two rows of a row that is twice as long.
@@ -93,7 +95,7 @@ def _require(condition, message):
     tf.debugging.Assert(tf.reduce_all(condition), [message])
 
 
-def image_bytes(encoded, shape):
+def image_bytes(encoded: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
     """PNG or JPEG files `[B]`, strings, of the height, width and channels `shape` -> uint8 `[B, *shape]`."""
     with tf.name_scope("image_bytes"):  # which errors of the decoders name
         return tf.map_fn(lambda one: _pixels(one, shape), encoded, fn_output_signature=tf.TensorSpec(shape, tf.uint8))

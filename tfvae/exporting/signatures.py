@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfvae import evaluation, objectives
 from tfvae.exporting import inputs
+from tfvae.model import VAE
 
 __all__ = ["Signature", "of"]
 
@@ -25,7 +26,7 @@ class Signature(NamedTuple):
     specs: list
 
 
-def of(vae, elbo_samples, samples, jit_compile):
+def of(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str, dict[str, Signature]]:
     """servable -> {name: Signature}; the first of each servable is its default. Arguments as for `exporting.export`."""
 
     def loaded(x, condition):  # condition: a list of one, or of none
@@ -41,8 +42,8 @@ def of(vae, elbo_samples, samples, jit_compile):
     def decode(z, *condition):
         return {"mean": vae.decode(z, *condition).mean()}
 
-    def generate(seed, *condition):
-        return {"samples": vae.sample(1, *condition, seed=seed)}
+    def generate(seed, condition=None):
+        return {"samples": vae.sample(1, condition, seed)}
 
     def score(x, seed, *condition):
         terms = objectives.ELBO(samples=elbo_samples)(vae.given(loaded(x, condition), seed=seed))
@@ -56,7 +57,7 @@ def of(vae, elbo_samples, samples, jit_compile):
 
     z = inputs.Form("", tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z"), lambda z: z)
     data, conditions = inputs.data_of(vae), inputs.conditions_of(vae)
-    servables = {  # name -> (function, the forms of each of its inputs)
+    servables: dict[str, dict[str, tuple[Callable, list]]] = {  # name -> (function, the forms of each of its inputs)
         "encoder": {"encode": (encode, [data]), "sample": (sample, [data, [SEED]])},
         "decoder": {"decode": (decode, [[z]]), "generate": (generate, [[SEED]])},
         "scorer": {
@@ -65,7 +66,7 @@ def of(vae, elbo_samples, samples, jit_compile):
             "log_marginal": (log_marginal, [data, [SEED]]),
         },
     }
-    found = {servable: {} for servable in servables}
+    found: dict[str, dict[str, Signature]] = {servable: {} for servable in servables}
     for servable, functions in servables.items():
         for name, (function, choices) in functions.items():
             # traced once for all forms
@@ -80,8 +81,8 @@ def _signature(program, forms):
     specs = [form.spec for form in forms]
 
     def answer(*values):
-        values = [form.loaded(value) for form, value in zip(forms, inputs.checked(values, specs), strict=True)]
-        return _each_row(program, values, forms.index(SEED)) if SEED in forms else dict(program(*values))
+        given = [form.loaded(value) for form, value in zip(forms, inputs.checked(values, specs), strict=True)]
+        return _each_row(program, given, forms.index(SEED)) if SEED in forms else dict(program(*given))
 
     return Signature(answer, specs)
 

@@ -1,6 +1,8 @@
 """Pictures of a training, one after the other, as a GIF."""
 
+import os
 import pathlib
+from collections.abc import Sequence
 
 from PIL import Image
 
@@ -10,7 +12,7 @@ from tfvae.compatibility import NotApplicable
 __all__ = ["animation"]
 
 
-def animation(pictures, path, milliseconds=400):
+def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, milliseconds: int = 400) -> None:
     """Writes image files as one GIF that goes on for ever, its last picture longer; returns the path.
 
     Args:
@@ -23,7 +25,7 @@ def animation(pictures, path, milliseconds=400):
             f"it takes 2 pictures of the training or more, and {len(pictures)} were kept: "
             "fit.callbacks: [{Pictures: {every: 1}}] keeps one of each epoch"
         )
-    frames = []
+    frames: list[Image.Image] = []
     for picture in pictures:
         with Image.open(picture) as image:
             frame = image.convert("RGB")
@@ -36,4 +38,3 @@ def animation(pictures, path, milliseconds=400):
     durations = [milliseconds] * (len(frames) - 1) + [4 * milliseconds]
     with files.beside(path) as partial:
         frames[0].save(partial, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    return path

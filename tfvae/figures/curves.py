@@ -1,12 +1,17 @@
 """Curves: what a run logged in each epoch, and what rate buys what distortion."""
 
 import csv
+import os
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tfvae.compatibility import NotApplicable
+from tfvae.evaluation.information import RateDistortion
 from tfvae.figures.style import COLOURS, GREY, new
+from tfvae.objectives import Objective
 
 __all__ = ["history", "learning_curves", "rate_distortion"]
 
@@ -20,7 +25,7 @@ PANELS = {  # logged name: its title, its unit
 }
 
 
-def history(path):
+def history(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """history.csv of a run -> {name: values `[epochs]`}, not a number where none was logged."""
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
@@ -34,7 +39,12 @@ def _number(text):
         return np.nan
 
 
-def learning_curves(logged, objective=None, steps_per_epoch=None, best_epoch=None):
+def learning_curves(
+    logged: dict[str, np.ndarray],
+    objective: Objective | None = None,
+    steps_per_epoch: int | None = None,
+    best_epoch: int | None = None,
+) -> Figure:
     """Loss, ELBO, reconstruction and KL over the epochs, of training and of validation data, each in a panel.
 
     The KL's has a second axis for its weight beta, where the objective has a warm-up, or for the capacity C. What a
@@ -65,7 +75,7 @@ def learning_curves(logged, objective=None, steps_per_epoch=None, best_epoch=Non
     return figure
 
 
-def rate_distortion(curve):
+def rate_distortion(curve: RateDistortion) -> Figure:
     """Distortion -E[log p(x|z)] over rate KL(q(z|x) || p(z)), from the prior to the encoder's posterior.
 
     Args:
@@ -136,12 +146,9 @@ def _cut(axes, series):
 
 def _second_axis(axes, objective, steps_per_epoch, epochs):
     """The KL's weight, or the capacity, where it changes with the step."""
-    if getattr(objective, "warmup_steps", 0):
-        function, label = objective.weight, "beta, weight of the KL"
-    elif getattr(objective, "steps", 0) and hasattr(objective, "capacity"):
-        function, label = objective.capacity, "capacity C, nats"
-    else:
+    if objective.schedule is None:
         return
+    label, function = objective.schedule
     at = np.linspace(0, epochs, 1001)
     values = np.array(function((at * steps_per_epoch).astype(np.int32)))
     other = axes.twinx()
@@ -153,7 +160,7 @@ def _second_axis(axes, objective, steps_per_epoch, epochs):
 
 def _entries(panels):
     """Handles and labels of all panels, each label once; second axes too."""
-    found = {}
+    found: dict[str, Any] = {}
     for axes in panels[0].figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)

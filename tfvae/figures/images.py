@@ -1,16 +1,19 @@
 """Images that a VAE makes: of examples, of draws from the prior, of what lies between two examples."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
-from tfvae import priors
 from tfvae.figures.style import event_of_images, sheet
+from tfvae.model import VAE
 
 __all__ = ["interpolations", "progress", "reconstructions", "samples"]
 
 
-def reconstructions(vae, data):
+def reconstructions(vae: VAE, data: Any) -> Figure:
     """Each example above its reconstruction E[p(x|z)] at the center of q(z|x).
 
     Args:
@@ -32,7 +35,7 @@ def reconstructions(vae, data):
     )
 
 
-def samples(vae, rows=8, columns=8, condition=None, seed=None):
+def samples(vae: VAE, rows: int = 8, columns: int = 8, condition: Any = None, seed: Any = None) -> Figure:
     """Means E[p(x|z)] for draws of z from the prior, in a grid.
 
     Args:
@@ -51,18 +54,16 @@ def samples(vae, rows=8, columns=8, condition=None, seed=None):
     return sheet(images, "Samples: E[p(x|z)] for z drawn from the prior", along, down, names, width=6.5)
 
 
-def condition_names(condition):
+def condition_names(condition: np.ndarray) -> list[str]:
     """Conditions `[N, k]` -> their N names: of one-hot vectors the class, else the number in the row."""
     one_hot = condition.shape[-1] > 1 and np.all(np.isin(condition, (0, 1))) and np.all(condition.sum(axis=-1) == 1)
     return [str(i) for i in (condition.argmax(axis=-1) if one_hot else range(1, len(condition) + 1))]
 
 
-def interpolations(vae, first, second, steps=11):
+def interpolations(vae: VAE, first: Any, second: Any, steps: int = 11) -> Figure:
     """Decoded points on the way between the latents of two examples.
 
-    There is a row for each pair, along the prior's own way (`Prior.between`). Where the prior is a standard normal
-    there are two: the line, and the arc, on which the length of z stays near that of draws from the prior; a line's
-    middle is shorter (White 2016, "Sampling generative networks", arXiv:1609.04468).
+    There is a row for each pair and each path of the prior (`Prior.paths`): of a standard normal, a line and an arc.
 
     Args:
         vae: the model.
@@ -70,44 +71,26 @@ def interpolations(vae, first, second, steps=11):
         steps: columns.
     """
     event_of_images(vae)
-    own = _numpy(vae.interpolate(first, second, steps))
-    rows, names = own, ["arc" if isinstance(vae.prior, priors.SphericalUniform) else "line"] * len(own)
-    if isinstance(vae.prior, priors.StandardNormal):
-        arcs = _numpy(_along_arcs(vae, first, second, steps))
-        rows = np.stack([own, arcs], axis=1).reshape(-1, *own.shape[1:])  # [2 N, steps, *event]
-        names = ["line", "arc"] * len(own)
+    names, ways = list(vae.prior.paths), vae.prior.paths.values()
+    rows = np.stack([_numpy(_along(way, vae, first, second, steps)) for way in ways], axis=1)  # [N, ways, steps, ...]
     weights = [f"{weight:.1f}" for weight in np.linspace(0, 1, steps)]
     title = "Interpolations in the latent space, from an example (left) to another (right)"
-    return sheet(rows, title, "share of the way between the two latents", "", weights, names)
+    xlabel = "share of the way between the two latents"
+    return sheet(rows.reshape(-1, *rows.shape[2:]), title, xlabel, "", weights, names * len(rows))
 
 
-def _along_arcs(vae, first, second, steps):
-    """As `VAE.interpolate`, on arcs `[B, steps, *event]`."""
+def _along(way, vae, first, second, steps):
+    """Decoded points of a path of the prior's, `[B, steps, *event]`."""
     weight = tf.linspace(0.0, 1.0, steps)[:, None]  # [steps, 1]
     start, end = (vae.posterior.center(vae.encode(data))[:, None] for data in (first, second))  # [B, 1, n]
     condition = None
     if vae.condition_size:
         one, other = (vae.split(data)[1][:, None] for data in (first, second))
         condition = (1 - weight) * one + weight * other  # [B, steps, k]
-    return vae.decode(arc(start, end, weight), condition).mean()
+    return vae.decode(way(start, end, weight), condition).mean()
 
 
-def arc(start, end, weight):
-    """The point at `weight` of the arc from `start` to `end` `[..., n]`: angle and length change evenly.
-
-    Where both lie on one line through the origin there is no such arc, and the line is taken.
-    """
-    lengths = tf.norm(start, axis=-1, keepdims=True) * tf.norm(end, axis=-1, keepdims=True)
-    product = tf.reduce_sum(start * end, axis=-1, keepdims=True)
-    cosine = tf.where(lengths > 0, tf.math.divide_no_nan(product, lengths), 1.0)
-    angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
-    sine = tf.sin(angle)
-    first = tf.where(sine > 1e-3, tf.math.divide_no_nan(tf.sin((1 - weight) * angle), sine), 1 - weight)
-    second = tf.where(sine > 1e-3, tf.math.divide_no_nan(tf.sin(weight * angle), sine), weight)
-    return first * start + second * end
-
-
-def progress(vae, data, seed, title):
+def progress(vae: VAE, data: Any, seed: tf.Tensor, title: str) -> Figure:
     """Examples, their reconstructions, and two rows of samples: one picture of a training that goes on.
 
     Args:

@@ -1,14 +1,18 @@
 """The latent space: what single units do, where examples lie, what is decoded where."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from tfvae import posteriors, priors, random
+from tfvae import distributions, random
 from tfvae.compatibility import NotApplicable
-from tfvae.evaluation.units import ACTIVE
+from tfvae.evaluation.units import ACTIVE, Units
 from tfvae.figures.style import COLOURS, GREY, MARKERS, event_of_images, new, sheet
+from tfvae.model import VAE
 
 __all__ = ["latent_space", "manifold", "traversals", "unit_costs"]
 
@@ -16,7 +20,7 @@ DRAWS = 10_000  # of a prior whose quantiles have no closed form
 ROWS = 12  # most units of a figure of traversals
 
 
-def traversals(vae, example, units, steps=9):
+def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> Figure:
     """What single units do: each row changes one unit of an example's latent, the middle column is the example.
 
     The units stand in the order of their KL. The steps are standard deviations of the prior, -3 to 3, around the
@@ -39,9 +43,7 @@ def traversals(vae, example, units, steps=9):
     z = np.tile(center, (len(chosen), steps, 1))
     for row, j in enumerate(chosen):
         z[row, :, j] += offsets * scale[j]
-    if isinstance(vae.prior, priors.SphericalUniform):
-        z /= np.maximum(np.linalg.norm(z, axis=-1, keepdims=True), 1e-6)
-    images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
+    images = vae.decode(vae.prior.nearest(tf.constant(z, tf.float32)), condition).mean().numpy()
     names = [f"{j}" if units.kl is None else f"{j} ({units.kl[j]:.1f} nats)" for j in chosen]
     title = "Traversals: one latent unit changed, the others left as they are"
     ylabel = "unit, by variance of its center" if units.kl is None else "unit (KL), by KL"
@@ -51,7 +53,7 @@ def traversals(vae, example, units, steps=9):
 
 def _scale(vae, units, condition):
     """Standard deviation of each unit `[n]`, and of what it is."""
-    if isinstance(vae.posterior, posteriors.Deterministic):
+    if not vae.posterior.has_density:
         return units.centers.std(axis=0), "the data's latents"
     return _prior_draws(vae, condition).std(axis=0), "the prior"
 
@@ -63,7 +65,7 @@ def _prior_draws(vae, condition):
     return drawn.numpy().reshape(-1, vae.prior.event_shape[0])
 
 
-def manifold(vae, units, condition=None, steps=15):
+def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: int = 15) -> Figure:
     """What is decoded where, for a latent size of 2: E[p(x|z)] at a grid of the prior's quantiles.
 
     Kingma and Welling 2013, arXiv:1312.6114, figure 4. Of a `Deterministic` posterior, quantiles of the data's latents;
@@ -78,13 +80,13 @@ def manifold(vae, units, condition=None, steps=15):
     event_of_images(vae)
     if vae.prior.event_shape != (2,) or vae.prior.decoder_shape != (2,):
         raise NotApplicable(f"the latent size is {vae.prior.event_shape[0]}, and a plane shows 2")
-    if isinstance(vae.prior, priors.SphericalUniform):
+    if not vae.prior.flat:
         return _circle(vae, condition)
     levels = np.linspace(0.025, 0.975, steps)
     first, second = _quantiles(vae, units, condition, levels).T  # [steps] each
     z = np.stack(np.meshgrid(first, second[::-1]), axis=-1)  # [steps, steps, 2], the second rises upwards
     images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
-    whose = "the data's latents" if isinstance(vae.posterior, posteriors.Deterministic) else "the prior"
+    whose = "the data's latents" if not vae.posterior.has_density else "the prior"
     title = f"The latent plane: E[p(x|z)] at quantiles of {whose}" + _given(condition)
     columns, rows = ([f"{value:.1f}" for value in values] for values in (first, second[::-1]))
     return sheet(images, title, "first latent unit", "second latent unit", columns, rows, width=7.5)
@@ -92,11 +94,12 @@ def manifold(vae, units, condition=None, steps=15):
 
 def _quantiles(vae, units, condition, levels):
     """Quantiles of both units, `[len(levels), 2]`."""
-    if isinstance(vae.posterior, posteriors.Deterministic):
+    if not vae.posterior.has_density:
         return np.quantile(units.centers, levels, axis=0)
     prior = vae.prior.distribution(condition, vae.infer)
-    if hasattr(prior, "units"):
-        return prior.units().quantile(tf.constant(levels, tf.float32)[:, None]).numpy().reshape(-1, 2)
+    prior_units = distributions.units_of(prior)
+    if prior_units is not None:
+        return prior_units.quantile(tf.constant(levels, tf.float32)[:, None]).numpy().reshape(-1, 2)
     return np.quantile(_prior_draws(vae, condition), levels, axis=0)
 
 
@@ -113,7 +116,7 @@ def _given(condition):
     return "" if condition is None else "\n(given the condition of the first example)"
 
 
-def latent_space(units, labels, names=None):
+def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> Figure:
     """Where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
 
     Args:
@@ -129,13 +132,13 @@ def latent_space(units, labels, names=None):
     figure = new(8, 6.2)
     axes = figure.add_subplot()
     for k, label in enumerate(classes):
-        style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k // len(COLOURS)]}
-        mine = points[labels == label]
-        axes.scatter(*mine.T, s=14, alpha=0.65, linewidths=0, label=named[label], **style)
+        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k // len(COLOURS)]
+        first, second = points[labels == label].T
+        axes.scatter(first, second, s=14, c=colour, marker=marker, alpha=0.65, linewidths=0, label=named[label])
     for label in classes if units.centers.shape[1] > 1 else ():
-        middle = np.median(points[labels == label], axis=0)
+        x, y = np.median(points[labels == label], axis=0)
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
-        axes.text(*middle, named[label], fontsize=12, weight="bold", ha="center", va="center", bbox=box)
+        axes.text(x, y, named[label], fontsize=12, weight="bold", ha="center", va="center", bbox=box)
     axes.set_title(title, fontsize=11, loc="left")
     axes.set_xlabel(xlabel, fontsize=10)
     axes.set_ylabel(ylabel, fontsize=10)
@@ -161,7 +164,7 @@ def _plane(centers, labels):
     return pca.transform(centers), title, *names
 
 
-def unit_costs(units):
+def unit_costs(units: Units) -> Figure:
     """KL of each unit, sorted, and the variance by which it is called active or not, with the threshold.
 
     Where no unit has a KL of its own (of flows, on a sphere, of several layers), the variance alone.
@@ -193,10 +196,11 @@ def unit_costs(units):
 
 
 def _legend(figure, active):
+    from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles = [Patch(color=COLOURS[0], label="active")] if active.any() else []
+    handles: list[Artist] = [Patch(color=COLOURS[0], label="active")] if active.any() else []
     handles += [Patch(color=GREY, label="not active")] if not active.all() else []
     handles.append(Line2D([], [], color=COLOURS[1], linestyle="--", label=f"threshold {ACTIVE:g}"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=10, frameon=False)

@@ -1,12 +1,15 @@
 """How figures look: one palette, one size of type, one way to lay out images."""
 
+import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from tfvae import files
 from tfvae.compatibility import NotApplicable
+from tfvae.model import VAE
 
 __all__ = ["COLOURS", "GREY", "MARKERS", "event_of_images", "new", "sheet", "write"]
 
@@ -17,7 +20,7 @@ GREY = "#9A9A9A"
 DPI = 120
 
 
-def new(width=8.0, height=5.0, title=None):
+def new(width: float = 8.0, height: float = 5.0, title: str | None = None) -> Figure:
     """An empty figure of this size in inches."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     if title:
@@ -25,16 +28,15 @@ def new(width=8.0, height=5.0, title=None):
     return figure
 
 
-def write(figure, path):
-    """Draws a figure to the file `path`, beside first and then renamed; returns the path."""
+def write(figure: Figure, path: str | os.PathLike) -> None:
+    """Draw a figure to the file `path`, beside first and then renamed."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.beside(path) as partial:
         figure.savefig(partial)
-    return path
 
 
-def event_of_images(vae):
+def event_of_images(vae: VAE) -> tuple[int, ...]:
     """The shape (height, width, channels) of x; NotApplicable where x is no image."""
     shape = tuple(vae.likelihood.event_shape)
     if len(shape) != 3 or shape[-1] not in (1, 3):
@@ -42,7 +44,15 @@ def event_of_images(vae):
     return shape
 
 
-def sheet(images, title, xlabel, ylabel, columns=None, rows=None, width=8.0):
+def sheet(
+    images: np.ndarray,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    columns: Sequence[str] | None = None,
+    rows: Sequence[str] | None = None,
+    width: float = 8.0,
+) -> Figure:
     """A figure of images in rows and columns.
 
     Args:

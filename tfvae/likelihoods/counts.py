@@ -1,7 +1,11 @@
 """Likelihoods of whole numbers: counts, and indices of classes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions
 
@@ -23,39 +27,39 @@ class Categorical(distributions.Conditional):
 
     discrete = True
 
-    def __init__(self, event_shape, classes: int, **kwargs):
+    def __init__(self, event_shape: int | Sequence[int], classes: int, **kwargs):
         super().__init__(event_shape, **kwargs)
         if classes < 2:
             raise ValueError(f"classes must be 2 or more, not {classes}")
         self.classes = classes
 
     @property
-    def shapes(self):
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         return ((*self.event_shape, self.classes),)
 
     @property
-    def domain(self):
+    def domain(self) -> str:
         return f"whole numbers from 0 to {self.classes - 1}, as floats"
 
     @property
-    def bounds(self):
+    def bounds(self) -> tuple[float | None, float | None]:
         return 0.0, self.classes - 1.0
 
-    def distribution(self, logits):  # [..., *event, classes]
+    def distribution(self, logits: tf.Tensor) -> tfd.Distribution:  # [..., *event, classes]
         return distributions.Independent(
             distributions.Categorical(logits=logits, dtype=tf.float32), len(self.event_shape)
         )
 
-    def support(self, x):
+    def support(self, x: tf.Tensor) -> tf.Tensor:
         return (x >= 0) & (x < self.classes) & (x == tf.floor(x))
 
-    def raw(self, mean):  # all classes alike, but for the first or the last
+    def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:  # all classes alike, but for the first or the last
         middle = (self.classes - 1) / 2
         alike = tf.clip_by_value(1 - tf.abs(mean - middle) / middle, 1e-3, 1.0)[..., None]
         end = tf.one_hot(tf.where(mean < middle, 0, self.classes - 1), self.classes)  # [..., classes]
         return (tf.math.log(alike / self.classes + (1 - alike) * end),)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"classes": self.classes}
 
 
@@ -66,10 +70,10 @@ class _Counts(distributions.Conditional):
     bounds = (0.0, None)
     discrete = True
 
-    def support(self, x):
+    def support(self, x: tf.Tensor) -> tf.Tensor:
         return (x >= 0) & (x == tf.floor(x)) & tf.math.is_finite(x)
 
-    def log_mean(self, mean):
+    def log_mean(self, mean: tf.Tensor) -> tf.Tensor:
         """Logarithm of a mean, for `raw`; a count that was never seen may be yet."""
         return tf.math.log(tf.clip_by_value(mean, 1e-3, 1e6))
 
@@ -88,14 +92,14 @@ class NegativeBinomial(_Counts):
 
     parameters = 2
 
-    def distribution(self, raw_count, raw_logits):  # [..., *event] each
+    def distribution(self, raw_count: tf.Tensor, raw_logits: tf.Tensor) -> tfd.Distribution:  # [..., *event] each
         counts = distributions.NegativeBinomial(
-            total_count=distributions.bounded_exp(raw_count), logits=distributions.bent(raw_logits, 15.0)
+            total_count=distributions.bounded_exp(raw_count), logits=distributions.soft_clip(raw_logits, 15.0)
         )
         return distributions.Independent(counts, len(self.event_shape))
 
-    def raw(self, mean):
-        return tf.zeros_like(mean), distributions.unbent(self.log_mean(mean), 15.0)
+    def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
+        return tf.zeros_like(mean), distributions.inverse_soft_clip(self.log_mean(mean), 15.0)
 
 
 @register
@@ -106,9 +110,9 @@ class Poisson(_Counts):
         event_shape: shape of x.
     """
 
-    def distribution(self, raw_rate):  # [..., *event]
-        log_rate = distributions.bent(raw_rate, 15.0)
+    def distribution(self, raw_rate: tf.Tensor) -> tfd.Distribution:  # [..., *event]
+        log_rate = distributions.soft_clip(raw_rate, 15.0)
         return distributions.Independent(distributions.Poisson(log_rate=log_rate), len(self.event_shape))
 
-    def raw(self, mean):
-        return (distributions.unbent(self.log_mean(mean), 15.0),)
+    def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
+        return (distributions.inverse_soft_clip(self.log_mean(mean), 15.0),)

@@ -1,5 +1,8 @@
 """Likelihoods of pixels: black and white, grey, and of levels."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -27,14 +30,14 @@ class Bernoulli(distributions.Conditional):
     bounds = (0.0, 1.0)
     discrete = True
 
-    def distribution(self, logits):  # [..., *event]
+    def distribution(self, logits: tf.Tensor) -> tfd.Distribution:  # [..., *event]
         pixels = distributions.Bernoulli(logits=logits, dtype=tf.float32)
         return distributions.Independent(pixels, len(self.event_shape))
 
-    def support(self, x):
+    def support(self, x: tf.Tensor) -> tf.Tensor:
         return (x == 0) | (x == 1)
 
-    def raw(self, mean):
+    def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)  # a pixel that was never lit may be yet
         return (tf.math.log(mean) - tf.math.log1p(-mean),)
 
@@ -53,11 +56,11 @@ class ContinuousBernoulli(distributions.Conditional):
     domain = "numbers in [0, 1] (pixels become so through preprocessing.Rescale)"
     bounds = (0.0, 1.0)
 
-    def distribution(self, raw_logits):  # [..., *event]
-        logits = distributions.bent(raw_logits, 15.0)  # beyond, the density is infinite in float32
+    def distribution(self, raw_logits: tf.Tensor) -> tfd.Distribution:  # [..., *event]
+        logits = distributions.soft_clip(raw_logits, 15.0)  # beyond, the density is infinite in float32
         return distributions.Independent(tfd.ContinuousBernoulli(logits=logits), len(self.event_shape))
 
-    def support(self, x):
+    def support(self, x: tf.Tensor) -> tf.Tensor:
         return (x >= 0) & (x <= 1)
 
 
@@ -73,7 +76,15 @@ class QuantizedLogistic(distributions.Drawn, tfd.Distribution):
         levels: how many, at least 2.
     """
 
-    def __init__(self, loc, scale, levels, validate_args=False, allow_nan_stats=True, name="QuantizedLogistic"):
+    def __init__(
+        self,
+        loc: tf.Tensor,
+        scale: tf.Tensor,
+        levels: int,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "QuantizedLogistic",
+    ):
         parameters = dict(locals())
         self.logistic, self.levels = tfd.Logistic(loc, scale), levels
         super().__init__(
@@ -132,27 +143,27 @@ class _Levels(distributions.Conditional):
     bounds = (0.0, 1.0)
     discrete = True
 
-    def __init__(self, event_shape, levels: int = 256, **kwargs):
+    def __init__(self, event_shape: int | Sequence[int], levels: int = 256, **kwargs):
         super().__init__(event_shape, **kwargs)
         if levels < 2:
             raise ValueError(f"levels must be 2 or more, not {levels}")
         self.levels = levels
 
     @property
-    def domain(self):
+    def domain(self) -> str:
         steps = self.levels - 1
         return f"k / {steps} for whole k from 0 to {steps} (uint8 pixels become k / 255 through preprocessing.Rescale)"
 
-    def support(self, x):
+    def support(self, x: tf.Tensor) -> tf.Tensor:
         k = x * (self.levels - 1)
         return (x >= 0) & (x <= 1) & (tf.abs(k - tf.round(k)) < 0.01)
 
-    def logistic(self, center, raw_loc, raw_scale):
+    def logistic(self, center: tf.Tensor, raw_loc: tf.Tensor, raw_scale: tf.Tensor) -> QuantizedLogistic:
         """The distribution of each scalar; a `raw_loc` of 0 puts its location at `center`."""
-        loc = center + 0.5 * distributions.bent(raw_loc, 10.0)
+        loc = center + 0.5 * distributions.soft_clip(raw_loc, 10.0)
         return QuantizedLogistic(loc, self.SCALE * distributions.bounded_exp(raw_scale), self.levels)
 
-    def raw_loc(self, center, mean):
+    def raw_loc(self, center: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
         """What `raw_loc` gives this mean, at the scale `SCALE`.
 
         That of a logistic distribution clipped to [0, 1], scale (softplus(loc / scale) - softplus((loc - 1) / scale)),
@@ -160,9 +171,9 @@ class _Levels(distributions.Conditional):
         """
         mean = mean / self.SCALE
         loc = tf.math.log(tf.math.expm1(mean)) - tf.math.log(-tf.math.expm1(mean - 1 / self.SCALE))
-        return distributions.unbent(2 * (self.SCALE * loc - center), 10.0)
+        return distributions.inverse_soft_clip(2 * (self.SCALE * loc - center), 10.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"levels": self.levels}
 
 
@@ -183,10 +194,10 @@ class DiscretizedLogistic(_Levels):
 
     parameters = 2
 
-    def distribution(self, raw_loc, raw_scale):  # [..., *event] each
+    def distribution(self, raw_loc: tf.Tensor, raw_scale: tf.Tensor) -> tfd.Distribution:  # [..., *event] each
         return distributions.Independent(self.logistic(0.5, raw_loc, raw_scale), len(self.event_shape))
 
-    def raw(self, mean):
+    def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)  # a pixel that was never lit may be yet
         return self.raw_loc(0.5, mean), tf.zeros_like(mean)
 
@@ -205,33 +216,35 @@ class MixtureOfDiscretizedLogistics(_Levels):
         levels: how many, at least 2.
     """
 
-    def __init__(self, event_shape, components: int = 5, levels: int = 256, **kwargs):
+    def __init__(self, event_shape: int | Sequence[int], components: int = 5, levels: int = 256, **kwargs):
         super().__init__(event_shape, levels, **kwargs)
         if components < 1:
             raise ValueError(f"components must be 1 or more, not {components}")
         self.components = components
 
     @property
-    def shapes(self):
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         return ((*self.event_shape, self.components),) * 3
 
     @property
-    def centers(self):
+    def centers(self) -> tf.Tensor:
         """Where the locations start, `[components]`."""
         return (tf.range(self.components, dtype=tf.float32) + 0.5) / self.components
 
-    def distribution(self, logits, raw_loc, raw_scale):  # [..., *event, components] each
+    def distribution(
+        self, logits: tf.Tensor, raw_loc: tf.Tensor, raw_scale: tf.Tensor
+    ) -> tfd.Distribution:  # [..., *event, components] each
         mixture = distributions.MixtureOfScalars(
             distributions.Categorical(logits=logits), self.logistic(self.centers, raw_loc, raw_scale)
         )
         return distributions.Independent(mixture, len(self.event_shape))
 
-    def raw(self, mean):
+    def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         mean = tf.clip_by_value(mean, 1e-3, 1 - 1e-3)
         # the components' means lie evenly about the mean, as widely as 0 and 1 leave room
         room = 0.9 * tf.minimum(mean, 1 - mean)[..., None]
         means = mean[..., None] + room * (2 * self.centers - 1)  # [..., components]
         return tf.zeros_like(means), self.raw_loc(self.centers, means), tf.zeros_like(means)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"components": self.components}

@@ -1,5 +1,8 @@
 """Likelihoods of real numbers."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
@@ -18,7 +21,9 @@ class _LocationScale(distributions.Conditional):
         ValueError: when scale is not positive, or scale_shape does not broadcast to event_shape.
     """
 
-    def __init__(self, event_shape, scale: float = 1.0, scale_shape: list[int] | None = None, **kwargs):
+    def __init__(
+        self, event_shape: int | Sequence[int], scale: float = 1.0, scale_shape: list[int] | None = None, **kwargs
+    ):
         super().__init__(event_shape, **kwargs)
         if not scale > 0:
             raise ValueError(f"scale must be positive, not {scale}")
@@ -30,14 +35,14 @@ class _LocationScale(distributions.Conditional):
                 raise ValueError(f"scale_shape {self.scale_shape} does not broadcast to the event's {self.event_shape}")
             self.log_ratio = self.add_weight(shape=self.scale_shape, initializer="zeros", name="log_ratio")
 
-    def learned_scale(self):
+    def learned_scale(self) -> Any:
         """The scale, of shape `scale_shape`, or a number where it is fixed."""
         return self.scale if self.log_ratio is None else self.scale * distributions.bounded_exp(self.log_ratio.value)
 
-    def raw(self, mean):
+    def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         return (mean,)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"scale": self.scale, "scale_shape": self.scale_shape}
 
 
@@ -53,7 +58,7 @@ class Normal(_LocationScale):
             many: `[28, 28, 1]` one per pixel of such an image, `[1, 1, 3]` one per channel, `[n]` one per column.
     """
 
-    def distribution(self, mean):  # [..., *event]
+    def distribution(self, mean: tf.Tensor) -> tfd.Distribution:  # [..., *event]
         return distributions.Independent(tfd.Normal(mean, self.learned_scale()), len(self.event_shape))
 
 
@@ -69,5 +74,5 @@ class Laplace(_LocationScale):
             many: `[28, 28, 1]` one per pixel of such an image, `[1, 1, 3]` one per channel, `[n]` one per column.
     """
 
-    def distribution(self, mean):  # [..., *event]
+    def distribution(self, mean: tf.Tensor) -> tfd.Distribution:  # [..., *event]
         return distributions.Independent(tfd.Laplace(mean, self.learned_scale()), len(self.event_shape))

@@ -5,13 +5,14 @@ Where the batch is spread over replicas they gather it, so they measure what one
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfvae import random, replicas
-from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, log_mean_exp, register, weighed
+from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, log_mean_exp, register, weigh
 from tfvae.objectives.given import Given
 
 __all__ = ["DIP", "MMD", "BetaTC"]
@@ -128,7 +129,7 @@ class MMD(Objective):
             raise ValueError(f"scales must be one or more numbers above 0: {self}")
 
     @property
-    def monitor(self):
+    def monitor(self) -> str:
         return "elbo" if self.kl else "reconstruction"
 
     def __call__(self, given: Given) -> Terms:
@@ -138,9 +139,9 @@ class MMD(Objective):
         draws = tf.shape(z)[1:2] if given.prior.batch_shape.rank == 0 else []  # one for each example
         other = given.prior.sample(draws, seed=random.fold(given.seed, 1))  # [B, n]
         discrepancy = self.discrepancy(replicas.gather(z[0]), replicas.gather(other))
-        return Terms(weighed(self.kl, kl) + self.weight * discrepancy - reconstruction, reconstruction, kl)
+        return Terms(weigh(self.kl, kl) + self.weight * discrepancy - reconstruction, reconstruction, kl)
 
-    def discrepancy(self, one, other):
+    def discrepancy(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         """Unbiased estimate of MMD^2 between the distributions of two samples `[M, n]`: scalar."""
         count = tf.cast(tf.shape(one)[0], tf.float32)
         pairs = tf.maximum(count * (count - 1), 1.0)  # of different members; one alone has none
@@ -151,7 +152,7 @@ class MMD(Objective):
 
         return within(one) + within(other) - 2 * tf.reduce_mean(self.kernel(one, other))
 
-    def kernel(self, one, other):
+    def kernel(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         """k of each pair, `[M, n]` and `[N, n]` -> `[M, N]`."""
         squares = tf.reduce_sum(one**2, axis=-1)[:, None] + tf.reduce_sum(other**2, axis=-1)
         distance = tf.maximum(squares - 2 * tf.matmul(one, other, transpose_b=True), 0.0)  # rounding may go below
@@ -159,5 +160,5 @@ class MMD(Objective):
         scales = [2 * size * scale for scale in self.scales]
         return tf.add_n([scale / (scale + distance) for scale in scales])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"scales": list(self.scales)}

@@ -1,11 +1,12 @@
 """Reconstruction and KL of each example, weighed one way or another."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from tfvae import replicas
-from tfvae.objectives.base import Objective, Terms, kl_divergence, kl_of_parts, register, weighed
+from tfvae.objectives.base import Objective, Schedule, Terms, kl_divergence, kl_of_parts, register, weigh
 from tfvae.objectives.given import Given
 
 __all__ = ["ELBO", "Capacity", "FreeBits", "Reconstruction"]
@@ -39,16 +40,20 @@ class ELBO(Objective):
             raise ValueError(f"cycle_steps must be 0, or warmup_steps or more: {self}")
 
     @property
-    def monitor(self):
+    def monitor(self) -> str:
         return "elbo" if self.beta else "reconstruction"  # a KL that nothing holds says nothing of the model
 
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
         reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
         kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
-        return Terms(weighed(self.weight(given.step), kl) - reconstruction, reconstruction, kl)
+        return Terms(weigh(self.weight(given.step), kl) - reconstruction, reconstruction, kl)
 
-    def weight(self, step):
+    @property
+    def schedule(self) -> Schedule | None:
+        return Schedule("beta, weight of the KL", self.weight) if self.warmup_steps else None
+
+    def weight(self, step: Any) -> Any:
         """The KL's weight at this step: beta, after the warm-up."""
         if not self.warmup_steps or not self.beta:
             return self.beta
@@ -115,16 +120,20 @@ class Capacity(Objective):
             raise ValueError(f"nats, steps and gamma must be 0 or more, samples 1 or more: {self}")
 
     @property
-    def monitor(self):
+    def monitor(self) -> str:
         return "elbo" if self.gamma else "reconstruction"
 
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
         reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
         kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
-        return Terms(weighed(self.gamma, tf.abs(kl - self.capacity(given.step))) - reconstruction, reconstruction, kl)
+        return Terms(weigh(self.gamma, tf.abs(kl - self.capacity(given.step))) - reconstruction, reconstruction, kl)
 
-    def capacity(self, step):
+    @property
+    def schedule(self) -> Schedule | None:
+        return Schedule("capacity C, nats", self.capacity) if self.steps else None
+
+    def capacity(self, step: Any) -> Any:
         """C at this step, nats."""
         if not self.steps:
             return self.nats
@@ -145,14 +154,16 @@ class Reconstruction(Objective):
 
     l2: float = 0.0
 
-    monitor = "reconstruction"
-
     def __post_init__(self):
         if self.l2 < 0:
             raise ValueError(f"l2 must be 0 or more: {self}")
 
+    @property
+    def monitor(self) -> str:
+        return "reconstruction"
+
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
-        penalty = weighed(self.l2 / 2, tf.reduce_sum(z[0] ** 2, axis=-1))  # [B]
+        penalty = weigh(self.l2 / 2, tf.reduce_sum(z[0] ** 2, axis=-1))  # [B]
         return Terms(penalty - reconstruction, reconstruction, kl_divergence(given.posterior, given.prior, z, log_q))

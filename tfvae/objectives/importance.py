@@ -4,10 +4,12 @@ All draw the same z from the same seed, for the same number of draws in total.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tfvae import random
 from tfvae.objectives.base import Objective, Terms, kl_divergence, log_mean_exp, register
@@ -18,7 +20,7 @@ __all__ = ["CIWAE", "IWAE", "MIWAE", "PIWAE"]
 CHOICE = 1000  # the number of its draw: a posterior of several layers takes the first few
 
 
-def weighted_gradient(value, weight):
+def weighted_gradient(value: tf.Tensor, weight: Callable[[], tf.Tensor]) -> tf.Tensor:
     """value, unchanged; a gradient that flows back through it is multiplied by `weight()`.
 
     The weight is a function because it is known later than the value, from what is computed of it: it is called when
@@ -32,7 +34,7 @@ def weighted_gradient(value, weight):
     return identity(value)
 
 
-def path_only(posterior, z, log_q):
+def path_only(posterior: tfd.Distribution, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
     """log_q `[S, B]`, unchanged, of the posterior's samples z; its gradient is only that through z.
 
     The other part, the score d log q / d phi at z held fixed, is 0 in expectation; for a flow it costs an inversion.
@@ -41,7 +43,7 @@ def path_only(posterior, z, log_q):
     return log_q - held + tf.stop_gradient(held)
 
 
-def weighted_samples(samples, given):
+def weighted_samples(samples: int, given: Given) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Draws `samples` S of z: log p(x|z) p(z) / q(z|x) `[S, B]`, the mean of log p(x|z) `[B]`, the KL `[B]`."""
     z, log_q = given.draw(samples)  # [S, B, n], [S, B]
     log_likelihood = given.log_likelihood(z)  # [S, B]
@@ -50,17 +52,17 @@ def weighted_samples(samples, given):
     return log_weight, tf.reduce_mean(log_likelihood, axis=0), kl
 
 
-def in_groups(values, groups):
+def in_groups(values: tf.Tensor, groups: int) -> tf.Tensor:
     """Samples `[M * K, B]` -> `[M, K, B]`, in M groups."""
     return tf.reshape(values, [groups, values.shape[0] // groups, -1])
 
 
-def with_gradient_of(surrogate, value):
+def with_gradient_of(surrogate: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """value, unchanged; its gradient is that of `surrogate`, of the same shape."""
     return tf.stop_gradient(value) + (surrogate - tf.stop_gradient(surrogate))
 
 
-def chosen_by_weight(v, count, seed):
+def chosen_by_weight(v: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
     """v `[S, B]`, whose sums over S are 1 -> `count` indices s for each of B, drawn with probability v: `[C, B, 2]`.
 
     Each is (s, b), as `tf.gather_nd` takes it.

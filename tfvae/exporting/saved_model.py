@@ -2,11 +2,15 @@
 
 import functools
 import hashlib
+import pathlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae import random, tensorflow_output
+from tfvae.exporting.signatures import Signature
+from tfvae.model import VAE
 from tfvae.programs import program
 
 __all__ = ["answers", "checksum", "examples", "write"]
@@ -15,7 +19,9 @@ EXAMPLES = 4  # of a check's requests
 WARM_UP = (1, EXAMPLES)  # rows of warm-up requests
 
 
-def write(path, servable, signatures, requests):
+def write(
+    path: pathlib.Path, servable: str, signatures: dict[str, Signature], requests: dict[str, dict[str, np.ndarray]]
+) -> None:
     """Writes a servable's SavedModel with `assets.extra`: tf_serving_warmup_requests, and check.npz (see `answers`).
 
     Args:
@@ -39,10 +45,12 @@ def write(path, servable, signatures, requests):
     _write_warm_up(path / "assets.extra" / "tf_serving_warmup_requests", servable, requests)
     stored = {f"{name}/inputs/{key}": value for name, found in requests.items() for key, value in found.items()}
     stored |= {f"{name}/outputs/{key}": value for name, found in outputs.items() for key, value in found.items()}
-    np.savez_compressed(path / "assets.extra" / "check.npz", **stored)
+    np.savez_compressed(path / "assets.extra" / "check.npz", **stored)  # type: ignore[arg-type]  # a name may be any
 
 
-def answers(functions, requests):
+def answers(
+    functions: dict[str, Callable], requests: dict[str, dict[str, np.ndarray]]
+) -> dict[str, dict[str, np.ndarray]]:
     """What the signatures' functions answer: name -> output -> array; by one program, for each takes time to make."""
 
     @functools.partial(program, autograph=False)
@@ -68,7 +76,7 @@ def _write_warm_up(path, servable, requests):
                 writer.write(log.SerializeToString())
 
 
-def examples(vae, specs):
+def examples(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
     """A request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
     seed = random.seed(0, random.Stream.SAMPLING)
     found = {}
@@ -113,7 +121,7 @@ def _png(shape, level):
     return tf.io.encode_png(pixels.astype(np.uint8)).numpy()
 
 
-def checksum(path):
+def checksum(path: pathlib.Path) -> str:
     """SHA-256 of a SavedModel's graph and variables: what is loaded."""
     digest = hashlib.sha256()
     for file in [path / "saved_model.pb", *sorted((path / "variables").iterdir())]:

@@ -1,0 +1,105 @@
+"""`export`: a VAE as SavedModels for TensorFlow Serving, the servables `encoder`, `decoder` and `scorer`."""
+
+import datetime
+import os
+import pathlib
+from typing import Any
+
+import filelock
+
+from tfvae import files, progress
+from tfvae.exporting import half_precision, saved_model, signatures
+from tfvae.model import VAE
+
+__all__ = ["export"]
+
+FORMAT = 1  # of servables: what their signatures take and answer, and what model.json holds
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def export(
+    vae: VAE,
+    folder: str | os.PathLike,
+    elbo_samples: int = 10,
+    samples: int = 1000,
+    dtype: str = "float32",
+    jit_compile: bool = False,
+    about: dict[str, Any] | None = None,
+) -> dict[str, pathlib.Path]:
+    """Writes each servable under a new version number, `folder/{encoder,decoder,scorer}/<version>/`.
+
+    - `encoder`: `encode` x -> mean, stddev `[B, n]`; `sample` x, seed -> z `[B, n]`.
+    - `decoder`: `decode` z `[B, n]` -> mean `[B, *event]`; `generate` seed -> samples `[B, *event]`, one for each seed,
+      which are means E[p(x|z)].
+    - `scorer`: `score` x, seed -> elbo, reconstruction, kl `[B]`, nats; `reconstruct` x -> mean `[B, *event]`;
+      `log_marginal` x, seed -> log_marginal `[B]`, nats, importance-sampled.
+
+    The first signature of each is its `serving_default` too. x is data as the model was trained on: uint8 pixels for
+    the preprocessors of tfvae, else float32. Of pixels each signature has two further forms: `encode_float` takes x
+    float32 in [0, 1], and `encode_image` takes image_bytes `[B]`, PNG or JPEG files. seed is int32 `[B, 2]`, one for
+    each example; the same seed gives the same numbers, whatever else is in the batch. The mean and stddev of a
+    posterior that has no closed ones are estimates; those of the others are exact.
+
+    All signatures of a conditional VAE take `condition` `[B, k]` float32 too, and in a further form, `encode_label`,
+    label int32 `[B]` in its place. Inputs are checked in the graph: shape, finite numbers, range.
+
+    In each version lie `model.json` (what it is, its checksum), warm-up requests for TensorFlow Serving, and
+    `assets.extra/check.npz`, inputs and the model's own outputs, for `export/check.py`. All is written beside and
+    renamed: no server ever sees a part of a version, and of the servables there are all or none.
+
+    Args:
+        vae: the model.
+        folder: of the servables, made if it is missing.
+        elbo_samples: draws of z for each example's score.
+        samples: importance samples of `log_marginal`.
+        dtype: of the networks' weights and arithmetic: "float32", or "float16" or "bfloat16", half the size; how far
+            their answers are from the model's is measured, and stands in `model.json`.
+        jit_compile: whether the signatures are compiled by XLA where they are served.
+        about: dict for `model.json`, such as the run's config.
+
+    Returns:
+        dict of paths, one per servable.
+
+    Raises:
+        ValueError: for another dtype, or where its answers are not finite.
+        OSError: when a servable cannot be written there; before anything is.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {"elbo_samples": elbo_samples, "samples": samples, "jit_compile": jit_compile}
+    servables = signatures.of(vae if dtype == "float32" else half_precision.convert(vae, dtype), **settings)
+    exact = signatures.of(vae, elbo_samples, samples, False)
+    for name in servables:
+        files.check(folder / name / "1")
+    with filelock.FileLock(folder / ".lock"), files.workspace(folder) as beside:
+        version = 1 + max([int(path.name) for path in folder.glob("*/*") if path.name.isdigit()], default=0)
+        for name, functions in servables.items():
+            progress.doing(f"exporting the {name}")
+            path = beside / name
+            requests = {key: saved_model.examples(vae, signature.specs) for key, signature in functions.items()}
+            saved_model.write(path, name, functions, requests)
+            parity = half_precision.measure_parity(path, requests, exact[name]) if dtype != "float32" else {}
+            record = {
+                "format": FORMAT,
+                "servable": name,
+                "version": version,
+                "exported": _now(),
+                "dtype": dtype,
+            } | settings
+            record |= {"signatures": {key: _described(signature) for key, signature in functions.items()}}
+            record |= {"parity": parity, "sha256": saved_model.checksum(path)}
+            files.write_json(path / "model.json", record | (about or {}))
+        paths = {name: folder / name / str(version) for name in servables}
+        files.publish({beside / name: path for name, path in paths.items()})
+    return paths
+
+
+def _now():
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _described(signature):
+    """The inputs of a signature: name -> type and shape, in which null is the number of examples."""
+    return {spec.name: {"dtype": spec.dtype.name, "shape": list(spec.shape)} for spec in signature.specs}
