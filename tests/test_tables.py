@@ -73,7 +73,8 @@ def refused(call):
 
 @pytest.mark.filterwarnings("ignore:.*as it seems")
 @pytest.mark.parametrize("case", bad_tables.FILES)
-def test_bad_files(case, tmp_path):
+def test_bad_files(case, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "anndata", None)  # as where it is not installed
     file = bad_tables.FILES[case]
     path = write(tmp_path / file.name, file.content)
     assert re.search(file.line, refused(lambda: read(path, **file.arguments)))
