@@ -8,13 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Collection, Iterator
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from benchmarks import images, results, scaling
-from benchmarks.peers import PEERS, absent
+from benchmarks.peers import PEERS, missing_packages
 from benchmarks.tasks import TASKS
 from tfvae import files
 
@@ -22,13 +24,14 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("tfvae", "tensorflow", "keras", "jax", "optax", "torch", "pythae", "numpy")
 
 
-def main():
-    """Measures, shows, writes; the exit status is 1 when a measurement failed."""
+def main() -> int:
+    """Measure, show, write; return 1, the exit status, when a measurement failed."""
     options = _parser().parse_args()
     options.runs = options.runs or (1 if options.quick else 3)
-    console, left_out = Console(), {peer: absent(peer) for peer in options.peers if absent(peer)}
+    console, left_out = Console(), {peer: missing_packages(peer) for peer in options.peers if missing_packages(peer)}
     peers = [peer for peer in options.peers if peer not in left_out]
-    arrays, settings = images.read(options.data), {}
+    arrays = images.read(options.data)
+    settings: dict[str, dict[str, Any]] = {}
     for task in options.only:
         chosen = TASKS[task].quick if options.quick else TASKS[task].settings
         settings[task] = chosen | {"count": min(chosen["count"], len(arrays["train"]))}
@@ -46,8 +49,8 @@ def main():
     return int(any("error" in measurement for measurement in measurements))
 
 
-def _jobs(settings, peers, runs):
-    """The measurements to make, in order: within a task the peers take turns, A B A B."""
+def _jobs(settings: dict[str, dict[str, Any]], peers: list[str], runs: int) -> Iterator[dict[str, Any]]:
+    """Give the measurements to make, in order: within a task the peers take turns, A B A B."""
     for task, its in settings.items():
         for run in range(1, runs + 1):
             if task == "scaling":
@@ -58,8 +61,8 @@ def _jobs(settings, peers, runs):
                 yield {"task": task, "run": run, "peer": peer, "row": row, "settings": chosen}
 
 
-def _measure(job, file, threads):
-    """Runs a worker -> the job with its `figures`, or with `error`, the last line that it wrote."""
+def _measure(job: dict[str, Any], file: str, threads: int) -> dict[str, Any]:
+    """Run a worker; return the job with its `figures`, or with `error`, the last line that it wrote."""
     settings = job["settings"] | {"file": file, "threads": threads, "started": time.time()}
     command = [sys.executable, "-m", "benchmarks.worker", job["peer"], job["task"], json.dumps(settings)]
     done = subprocess.run(command, cwd=ROOT, env=_environment(threads), capture_output=True, text=True)
@@ -69,8 +72,8 @@ def _measure(job, file, threads):
     return job | {"figures": json.loads(done.stdout.splitlines()[-1])}
 
 
-def _environment(threads):
-    """All on the CPU, with the same number of threads."""
+def _environment(threads: int) -> dict[str, str]:
+    """Return the variables of a worker: all on the CPU, with the same number of threads."""
     names = "OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS".split()
     cpu = {
         "CUDA_VISIBLE_DEVICES": "",
@@ -81,15 +84,21 @@ def _environment(threads):
     return os.environ | cpu | dict.fromkeys(names, str(threads))
 
 
-def _progress(measurement, runs):
+def _progress(measurement: dict[str, Any], runs: int) -> str:
     figures = measurement.get("figures")
     said = ", ".join(f"{title} {results.number(value)}" for title, value in (figures or {}).items())
     said = said or f"failed: {measurement['error']}"
     return f"{measurement['task']}, run {measurement['run']} of {runs}, {measurement['row']}: {said}"
 
 
-def _write(options, settings, measurements, summary, left_out):
-    """results.json, results.md and, where it was measured, scaling.png."""
+def _write(
+    options: argparse.Namespace,
+    settings: dict[str, dict[str, Any]],
+    measurements: list[dict[str, Any]],
+    summary: results.Summary,
+    left_out: results.LeftOut,
+) -> None:
+    """Write results.json, results.md and, where it was measured, scaling.png."""
     options.out.mkdir(parents=True, exist_ok=True)
     versions = {name: _version(name) for name in PACKAGES}
     run = {"threads": options.threads, "runs": options.runs, "quick": options.quick, "data": options.data or "digits"}
@@ -104,14 +113,14 @@ def _write(options, settings, measurements, summary, left_out):
         scaling.draw(summary["scaling"], settings["scaling"], options.out / "scaling.png")
 
 
-def _version(package):
+def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description="tfvae beside its peers, in turn, on the CPU.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--runs", type=int, help="measurements of each figure; 3 unless given, 1 with --quick")
@@ -128,10 +137,10 @@ def _parser():
     return parser
 
 
-def _names(known):
-    """A type for argparse: names joined by commas, each of them known."""
+def _names(known: Collection[str]) -> Callable[[str], list[str]]:
+    """Return a type for argparse: names joined by commas, each of them known."""
 
-    def names(text):
+    def names(text: str) -> list[str]:
         unknown = [name for name in text.split(",") if name not in known]
         if unknown:
             raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")

@@ -7,11 +7,13 @@ import argparse
 import os
 import statistics
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+import tfvae
 from benchmarks import images
 from benchmarks.peers import tfvae_fit
 from tfvae import data, trainer
@@ -22,8 +24,8 @@ BATCH, STEPS, TIMES = 100, 100, 11
 __all__ = ["main"]
 
 
-def main():
-    """Prints milliseconds a step, medians."""
+def main() -> None:
+    """Print milliseconds a step, medians."""
     parser = argparse.ArgumentParser("python -m benchmarks.floor", description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=os.environ.get("TFVAE_MNIST"), help="folder of MNIST's files; else digits")
     pixels = images.read(parser.parse_args().data)["train"][..., None]
@@ -31,13 +33,13 @@ def main():
     square = tf.random.normal([2000, 2000])
     rate = 2 * 2000**3 / _median(tf.function(lambda: tf.reduce_sum(square @ square), jit_compile=True))
     products = _median(_products()) / STEPS
-    vae = tfvae_fit._vae()
+    vae = tfvae_fit.make_vae()
     vae.compile(keras.optimizers.Adam(1e-3))
-    batches = data.held([pixels], BATCH, shuffle=True)
+    batches = data.batch_arrays([pixels], BATCH, shuffle=True)
     whole = _fit(vae, batches)
     vae.steps_per_execution = STEPS
-    program, group = trainer.grouped(vae, vae.train_step), next(iter(data.grouped(batches, STEPS)))
-    step = _median(lambda: program(iter([group]))["loss"]) / STEPS
+    steps, group = trainer.GroupedSteps(vae, vae.train_step), next(iter(data.group_batches(batches, STEPS)))
+    step = _median(lambda: steps.take_group(*group)["loss"]) / STEPS
     print("| | ms a step | GFLOP/s |\n|---|---:|---:|")
     for name, seconds in (
         (f"{operations / 1e6:.0f} MFLOP at the rate of a product of 2000 x 2000", operations / rate),
@@ -48,8 +50,8 @@ def main():
         print(f"| {name} | {1e3 * seconds:.2f} | {operations / seconds / 1e9:.0f} |")
 
 
-def _median(function):
-    """Seconds of a call that gives a tensor."""
+def _median(function: Callable[[], tf.Tensor]) -> float:
+    """Return the seconds of a call that gives a tensor, a median."""
     function()
     seconds = []
     for _ in range(TIMES):
@@ -59,16 +61,17 @@ def _median(function):
     return statistics.median(seconds)
 
 
-def _fit(vae, batches):
+def _fit(vae: tfvae.VAE, batches: tf.data.Dataset) -> float:
+    """Return the seconds of a step of `fit`, a median."""
     done = tfvae_fit.Epochs()
     ends = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.end(logs["loss"]))
     vae.fit(batches, epochs=TIMES, verbose=0, callbacks=[ends])
     return statistics.median(done.seconds[1:]) / len(batches)
 
 
-def _products():
-    """A program of `STEPS` times the products of a step: of each layer forward, for its input (but the first) and for
-    its kernel. What they give stays in the loop, or goes into the next turn, so that none is left out."""
+def _products() -> Callable[[], tf.Tensor]:
+    """Make a program of `STEPS` times the products of a step: of each layer forward, for its input (but the first)
+    and for its kernel. What they give stays in the loop, or goes into the next turn, so that none is left out."""
     rng = np.random.default_rng(0)
     kernels = [tf.constant(rng.normal(size=shape) / shape[0] ** 0.5, tf.float32) for shape in LAYERS]
     inputs = [tf.constant(rng.normal(size=(BATCH, shape[0])), tf.float32) for shape in LAYERS]

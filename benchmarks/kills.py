@@ -24,8 +24,8 @@ DAMAGED = 4  # of so many kills one is a damage
 __all__ = ["main"]
 
 
-def main():
-    """Prints a line for each kill and each comparison; the exit status is 1 where weights differ."""
+def main() -> int:
+    """Print a line for each kill and each comparison; return 1, the exit status, where weights differ."""
     parser = argparse.ArgumentParser("python -m benchmarks.kills", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=8, help="of the single process, and as many of two workers")
     parser.add_argument("--epochs", type=int, default=60)
@@ -46,27 +46,27 @@ def main():
     return int(not same)
 
 
-def _start(run, workers, epochs):
+def _start(run: pathlib.Path, workers: int, epochs: int) -> subprocess.Popen:
     command = [sys.executable, "-m", "tfvae.cli", "train", "configs/smoke.yaml", str(run), "--resume"]
     command += ["--set", f"fit.epochs={epochs}", *(["--workers", str(workers)] if workers > 1 else [])]
     with open(_said(run), "wb") as said:
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said)
 
 
-def _said(run):
-    """The file of what the last process wrote to standard error."""
+def _said(run: pathlib.Path) -> pathlib.Path:
+    """Return the file of what the last process wrote to standard error."""
     return run.with_suffix(".said")
 
 
-def _finish(run, workers, epochs):
-    """Trains, or goes on, to the end."""
+def _finish(run: pathlib.Path, workers: int, epochs: int) -> None:
+    """Train, or go on, to the end."""
     status = _start(run, workers, epochs).wait()
     if status:
         raise RuntimeError(f"{run.name} ended with status {status}: {_said(run).read_text()}")
 
 
-def _damage(run, moments, number):
-    """Flips a byte of a file of the newest checkpoint, cuts it short, or removes it."""
+def _damage(run: pathlib.Path, moments: random.Random, number: int) -> None:
+    """Flip a byte of a file of the newest checkpoint, cut it short, or remove it."""
     files = sorted((run / "checkpoints").glob(f"step-{_step(run)}.*"))
     path = moments.choice(files)
     content = path.read_bytes()
@@ -81,8 +81,8 @@ def _damage(run, moments, number):
     print(f"in place of kill {number + 1}: {path.name} {said}", flush=True)
 
 
-def _kill(run, workers, epochs, moments, number):
-    """Goes on with the run and kills a process at a random moment after a new checkpoint."""
+def _kill(run: pathlib.Path, workers: int, epochs: int, moments: random.Random, number: int) -> None:
+    """Go on with the run and kill a process at a random moment after a new checkpoint."""
     before, process = _step(run), _start(run, workers, epochs)
     while _step(run) == before and process.poll() is None:
         time.sleep(0.05)
@@ -100,19 +100,21 @@ def _kill(run, workers, epochs, moments, number):
     print(f"{workers} process(es), kill {number + 1}: {who}, last checkpoint at step {_step(run)}", flush=True)
 
 
-def _step(run):
-    """The optimizer's step of the last checkpoint, 0 where there is none."""
+def _step(run: pathlib.Path) -> int:
+    """Return the optimizer's step of the last checkpoint, 0 where there is none."""
     steps = [int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("step-*.index")]
     return max(steps, default=0)
 
 
-def _compare(run, whole, workers, killed, tolerance):
+def _compare(run: pathlib.Path, whole: pathlib.Path, workers: int, killed: int, tolerance: float) -> bool:
+    """Print how far the last checkpoints of two runs differ; return whether they are the same."""
     import tensorflow as tf
 
     from tfvae import callbacks
 
-    saved = [callbacks.latest(folder / "checkpoints") for folder in (run, whole)]
-    readers = [tf.train.load_checkpoint(each.path) for each in saved]
+    saved = [callbacks.latest_checkpoint(folder / "checkpoints") for folder in (run, whole)]
+    assert saved[0] is not None and saved[1] is not None  # they were trained to their ends
+    readers = [tf.train.load_checkpoint(each.path) for each in saved if each is not None]
     names = [name for name in readers[0].get_variable_to_shape_map() if name.startswith(("vae/", "position/"))]
     values = [[reader.get_tensor(name) for name in names] for reader in readers]
     most = max(float(np.max(np.abs(a.astype(np.float64) - b), initial=0)) for a, b in zip(*values, strict=True))

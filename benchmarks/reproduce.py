@@ -10,6 +10,7 @@ import pathlib
 import statistics
 import subprocess
 import time
+from typing import Any
 
 from tfvae import config, files, training
 
@@ -28,8 +29,8 @@ CELLS = {  # the cell's yaml: (what it is, seeds, test log p(x) of the paper, na
 __all__ = ["main"]
 
 
-def main():
-    """Trains what is missing, evaluates what is trained, and prints the table."""
+def main() -> None:
+    """Train what is missing, evaluate what is trained, and print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.reproduce", description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=pathlib.Path, help="folder of the run folders, made or gone on with")
     parser.add_argument("--cells", default=",".join(CELLS), help=f"some of {','.join(CELLS)}")
@@ -49,8 +50,8 @@ def main():
     print(_table(options.runs))
 
 
-def _train(path, run, seed, options):
-    """Trains a cell to its end, unless it is there."""
+def _train(path: pathlib.Path, run: pathlib.Path, seed: int, options: argparse.Namespace) -> None:
+    """Train a cell to its end, unless it is there."""
     if (run / "model.keras").is_file():
         return
     more = [f"seed={seed}", *([f"data.manual_dir={options.data}"] if options.data else []), *options.set]
@@ -61,16 +62,16 @@ def _train(path, run, seed, options):
     print(f"{run.name}: {(time.perf_counter() - start) / 60:.1f} minutes in this sitting", flush=True)
 
 
-def _note_sitting(run):
-    """Remembers the commit of each sitting, in order, in the run folder."""
+def _note_sitting(run: pathlib.Path) -> None:
+    """Remember the commit of each sitting, in order, in the run folder."""
     run.mkdir(exist_ok=True)
     commits = _read(run, "commits") if (run / "commits.json").is_file() else []
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=CONFIGS)
     files.write_json(run / "commits.json", list(dict.fromkeys([*commits, done.stdout.strip() or "unknown"])))
 
 
-def _evaluate(run, samples):
-    """Evaluates on all 10,000 test images, unless that is done."""
+def _evaluate(run: pathlib.Path, samples: int) -> None:
+    """Evaluate on all 10,000 test images, unless that is done."""
     path = run / "evaluation.json"
     if path.is_file() and json.loads(path.read_text())["log_marginal_samples"] == samples:
         return
@@ -78,8 +79,8 @@ def _evaluate(run, samples):
     training.evaluate(run, "test", samples, more=False)
 
 
-def _table(runs):
-    """Markdown: a row for each run that is trained and evaluated; of several seeds also their mean and spread."""
+def _table(runs: pathlib.Path) -> str:
+    """Return markdown: a row for each run that is trained and evaluated; of several seeds also mean and spread."""
     lines = [
         "| cell | seed | paper | log p(x) | ELBO | active units | schedule | minutes | commit |",
         "|---|---:|---:|---:|---:|---:|---|---:|---|",
@@ -94,7 +95,7 @@ def _table(runs):
     return "\n".join(lines)
 
 
-def _row(run, title, paper):
+def _row(run: pathlib.Path, title: str, paper: float | None) -> str:
     found = _read(run, "evaluation")
     values = [f"{found[name]['mean']:.2f} ± {found[name]['standard_error']:.2f}" for name in ("log_marginal", "elbo")]
     units = f"{found['active_units']} of {found['latent_units']}"
@@ -103,7 +104,7 @@ def _row(run, title, paper):
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def _schedule(run):
+def _schedule(run: pathlib.Path) -> str:
     keys = config.keys(run / "config.yaml")
     ((optimizer, arguments),) = keys["optimizer"].items()
     ((_, rate),) = arguments["learning_rate"].items()
@@ -111,7 +112,7 @@ def _schedule(run):
     return f"{epochs} epochs, batch {keys['data']['batch_size']}, {optimizer} {rate['warmup_target']:g}"
 
 
-def _read(run, name):
+def _read(run: pathlib.Path, name: str) -> Any:
     return json.loads((run / f"{name}.json").read_text())
 
 

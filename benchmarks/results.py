@@ -1,7 +1,10 @@
 """Measurements -> medians and ratios -> a table, on the terminal and in markdown."""
 
 import statistics
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from benchmarks.peers import PEERS
@@ -10,8 +13,12 @@ from benchmarks.tasks import TASKS
 __all__ = ["markdown", "number", "remarks", "show", "summarise", "tables"]
 
 
-def summarise(measurements):
-    """-> task -> row (a peer, or a point of `scaling`) -> medians and ratio.
+Summary = dict[str, dict[str, dict[str, Any]]]  # task -> row (a peer, or a point of `scaling`) -> medians and ratio
+LeftOut = dict[str, list[str]]  # peer -> packages that it needs
+
+
+def summarise(measurements: Iterable[dict[str, Any]]) -> Summary:
+    """Return the medians of measurements, and the ratios of these to tfvae's.
 
     Args:
         measurements: dicts of `task`, `row`, `peer`, and either `figures` (title -> number or None) or `error`.
@@ -20,7 +27,7 @@ def summarise(measurements):
         For each row `figures`, the medians over the runs; `low` and `high` of the first figure; `ratio`, the first
         figure of tfvae over the row's, None where there is none; `runs`, and `errors`, those of runs that failed.
     """
-    rows = {}
+    rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for measurement in measurements:
         rows.setdefault(measurement["task"], {}).setdefault(measurement["row"], []).append(measurement)
     summary = {task: {row: _median(found) for row, found in its.items()} for task, its in rows.items()}
@@ -32,10 +39,11 @@ def summarise(measurements):
     return summary
 
 
-def _median(measurements):
+def _median(measurements: list[dict[str, Any]]) -> dict[str, Any]:
     done = [m["figures"] for m in measurements if "figures" in m]
     errors = [m["error"] for m in measurements if "error" in m]
-    figures, low, high = {}, None, None
+    figures: dict[str, float | None] = {}
+    low, high = None, None
     for title in reversed(done[0] if done else []):  # the first comes last, and leaves its bounds
         values = [f[title] for f in done if f[title] is not None]
         figures[title] = statistics.median(values) if values else None
@@ -44,12 +52,12 @@ def _median(measurements):
     return {"figures": figures, "low": low, "high": high, "runs": len(measurements), "errors": errors}
 
 
-def _first(row):
+def _first(row: dict[str, Any] | None) -> float | None:
     return next(iter(row["figures"].values()), None) if row else None
 
 
-def tables(summary):
-    """-> (title, header, rows of strings) of each task."""
+def tables(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Give (title, header, rows of strings) of each task."""
     for task, its in summary.items():
         titles = next((list(row["figures"]) for row in its.values() if row["figures"]), [])
         compared = len(TASKS[task].peers) > 1
@@ -57,21 +65,21 @@ def tables(summary):
         yield TASKS[task].title, header, [_cells(name, row, titles, compared) for name, row in its.items()]
 
 
-def _cells(name, row, titles, compared):
+def _cells(name: str, row: dict[str, Any], titles: list[str], compared: bool) -> list[str]:
     medians = [number(row["figures"].get(title)) for title in titles]
     bounds = f"{number(row['low'])} - {number(row['high'])}" if row["figures"] else "failed"
     return [name, *medians[:1], bounds, *medians[1:], *([number(row["ratio"])] if compared else [])]
 
 
-def number(value):
-    """As tables show it; `?` for None."""
+def number(value: float | None) -> str:
+    """Return a number as tables show it; `?` for None."""
     if value is None:
         return "?"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def remarks(summary, left_out):
-    """A line for each peer that was left out, each run that failed, and each peer that is in a table."""
+def remarks(summary: Summary, left_out: LeftOut) -> list[str]:
+    """Return a line for each peer that was left out, each run that failed, and each peer that is in a table."""
     shown = {row for its in summary.values() for row in its}
     lines = [f"{name}: {peer.about}" for name, peer in PEERS.items() if name in shown]
     lines += [f"left out: {peer}, which needs {', '.join(packages)}" for peer, packages in left_out.items()]
@@ -82,8 +90,8 @@ def remarks(summary, left_out):
     return lines
 
 
-def show(console, summary, left_out):
-    """Prints the tables and remarks."""
+def show(console: Console, summary: Summary, left_out: LeftOut) -> None:
+    """Print the tables and remarks."""
     for title, header, rows in tables(summary):
         table = Table(title=title, title_justify="left")
         for index, heading in enumerate(header):
@@ -95,8 +103,8 @@ def show(console, summary, left_out):
         console.print(line, markup=False, highlight=False)
 
 
-def markdown(summary, left_out, about):
-    """The tables and remarks as markdown; `about` is a line on the run."""
+def markdown(summary: Summary, left_out: LeftOut, about: str) -> str:
+    """Return the tables and remarks as markdown; `about` is a line on the run."""
     lines = ["# tfvae beside its peers", "", about]
     for title, header, rows in tables(summary):
         lines += ["", f"## {title}", "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
@@ -104,5 +112,5 @@ def markdown(summary, left_out, about):
     return "\n".join([*lines, "", *(f"- {line}" for line in remarks(summary, left_out)), ""])
 
 
-def _line(cells):
+def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"

@@ -1,8 +1,13 @@
 """How the time of tfvae's epoch grows: which points are measured, and their figure."""
 
+import os
+from collections.abc import Iterator
+from typing import Any
+
 __all__ = ["draw", "points"]
 
-AXES = {  # the setting's name: its title, and its values, whose third is everyone else's
+# the setting's name: its title, and its values, whose third is everyone else's
+AXES: dict[str, tuple[str, tuple[float, ...]]] = {
     "count": ("images", (1 / 8, 1 / 4, 1 / 2, 1)),  # as parts of all
     "batch_size": ("images in a batch", (25, 50, 100, 200, 400)),
     "samples": ("latent samples of an image", (1, 2, 5, 10, 20)),
@@ -10,17 +15,16 @@ AXES = {  # the setting's name: its title, and its values, whose third is everyo
 }
 
 
-def points(settings):
-    """(row, axis, value, settings) of each point: one setting varies, the others stay; a quarter of the images."""
+def points(settings: dict[str, Any]) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
+    """Give (row, axis, value, settings) of each point: one setting varies, the others stay; a quarter of the images."""
     for axis, (title, values) in AXES.items():
-        for value in values:
-            value = int(value * settings["count"]) if axis == "count" else value
+        for value in (int(value * settings["count"] if axis == "count" else value) for value in values):
             base = settings | {"count": settings["count"] // 4}
             yield f"{title}: {value:,}", axis, value, base | {axis: value}
 
 
-def draw(rows, settings, path):
-    """Draws the medians of `rows`, row -> figures, into a PNG file: four plots, seconds over each axis."""
+def draw(rows: dict[str, dict[str, Any]], settings: dict[str, Any], path: str | os.PathLike) -> None:
+    """Draw the medians of `rows`, row -> figures, into a PNG file: four plots, seconds over each axis."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 7), layout="constrained")

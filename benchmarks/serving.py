@@ -7,12 +7,10 @@ that is missing. Or, with --memory, what the server holds after many requests.
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import pathlib
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -23,15 +21,19 @@ import numpy as np
 import psutil
 import uvloop
 
+from benchmarks.serve_command import serving
+
 CLIENTS = (1, 8, 64)
 IMAGE = (28, 28, 1)
 MODELS = ("mlp", "wide", "convolutions")  # 200-200; 2000-2000; 32 and 64 channels
 
+Figures = tuple[float, float, float]  # requests a second; milliseconds of half, and of 99 in 100, requests
+
 __all__ = ["main"]
 
 
-def main():
-    """Prints a table: requests a second, and milliseconds of half and of 99 in 100 requests."""
+def main() -> None:
+    """Print a table: requests a second, and milliseconds of half and of 99 in 100 requests."""
     parser = argparse.ArgumentParser("python -m benchmarks.serving", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--runs", type=int, default=3, help="of each measurement, in turn; medians are shown")
@@ -48,78 +50,51 @@ def main():
                 _table(name, models, options)
 
 
-def _table(name, models, options):
-    found = {}
+def _table(name: str, models: pathlib.Path, options: argparse.Namespace) -> None:
+    """Measure, and print a table."""
+    found: dict[tuple[str, str, int], list[Figures]] = {}
     for run in range(options.runs):
         command = [sys.executable, "-m", "benchmarks.serving_direct", str(models), str(options.seconds)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found.setdefault(("direct", "-", 1), []).append(json.loads(done.stdout.splitlines()[-1]))
         for batching in (True, False):
-            with _served(models, batching) as (rest, rpc, _):
-                for api, load in (("REST", _rest_load), ("gRPC", _grpc_load)):
+            with serving(models, *([] if batching else ["--no-batching"])) as server:
+                for api, load, address in (("REST", _rest_load, server.rest), ("gRPC", _grpc_load, server.grpc)):
                     for clients in CLIENTS:
-                        figures = load(rest if api == "REST" else rpc, clients, options.seconds)
+                        figures = load(address, clients, options.seconds)
                         if figures:
                             found.setdefault((api, "yes" if batching else "no", clients), []).append(figures)
         print(f"{name}: run {run + 1} of {options.runs}", file=sys.stderr, flush=True)
     print(f"\n{name}\n\n| API | batching | clients | requests/s | p50, ms | p99, ms |\n|---|---|---:|---:|---:|---:|")
-    for (api, batching, clients), figures in found.items():
-        rate, half, most = np.median(figures, axis=0)
-        print(f"| {api} | {batching} | {clients} | {rate:,.0f} | {half:.2f} | {most:.2f} |", flush=True)
+    for (api, batched, clients), measured in found.items():
+        rate, half, most = np.median(measured, axis=0)
+        print(f"| {api} | {batched} | {clients} | {rate:,.0f} | {half:.2f} | {most:.2f} |", flush=True)
     if shutil.which("h2load") is None:
         print("\ngRPC was left out: h2load is not on the PATH")
 
 
-def _memory(models, requests):
-    """Prints the server's megabytes after each tenth of the requests."""
-    with _served(models, True) as (rest, _, process):
+def _memory(models: pathlib.Path, requests: int) -> None:
+    """Print the server's megabytes after each tenth of the requests."""
+    with serving(models) as server:
         held = []
         for _ in range(11):
-            held.append(psutil.Process(process.pid).memory_info().rss / 1e6)
-            _rest_load(rest, 64, float("inf"), requests // 10)
+            held.append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+            _rest_load(server.rest, 64, float("inf"), requests // 10)
         print(f"{requests:,} requests, MB:", " ".join(f"{megabytes:.0f}" for megabytes in held))
 
 
-@contextlib.contextmanager
-def _served(models, batching):
-    """`tfvae serve` -> (REST's address, gRPC's, the process)."""
-    command = [
-        sys.executable,
-        "-m",
-        "tfvae.cli",
-        "serve",
-        str(models),
-        "--quiet",
-        "--rest-port",
-        "0",
-        "--grpc-port",
-        "0",
-    ]
-    process = subprocess.Popen(
-        [*command, *([] if batching else ["--no-batching"])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        line = process.stdout.readline()
-        yield line.split("http://")[1].split()[0], line.split(", ")[-1].split()[0], process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def _rest_load(address, clients, seconds, requests=float("inf")):
-    """So many clients, each of which asks again and again -> (requests a second, p50 and p99 in ms)."""
+def _rest_load(address: str, clients: int, seconds: float, requests: float = float("inf")) -> Figures:
+    """Let so many clients ask again and again over REST."""
     image = np.random.default_rng(0).integers(0, 256, IMAGE).tolist()
     body = json.dumps({"instances": [image]}).encode()
     host, port = address.split(":")
     head = f"POST /v1/models/encoder:predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return uvloop.run(_asked(host, int(port), head.encode() + body, clients, seconds, requests))
+    return uvloop.run(_ask(host, int(port), head.encode() + body, clients, seconds, requests))
 
 
-async def _asked(host, port, request, clients, seconds, requests):
-    times, left = [], requests
+async def _ask(host: str, port: int, request: bytes, clients: int, seconds: float, requests: float) -> Figures:
+    times: list[float] = []
+    left = requests
     start = time.perf_counter()
 
     async def run():
@@ -141,8 +116,8 @@ async def _asked(host, port, request, clients, seconds, requests):
     return len(times) / (time.perf_counter() - start), half, most
 
 
-def _grpc_load(address, clients, seconds):
-    """The same over gRPC; None where there is no h2load."""
+def _grpc_load(address: str, clients: int, seconds: float) -> Figures | None:
+    """Do the same over gRPC; return None where there is no h2load."""
     if shutil.which("h2load") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -158,8 +133,8 @@ def _grpc_load(address, clients, seconds):
     return len(lines) / seconds, half, most
 
 
-def _grpc_request():
-    """A PredictRequest as it goes over the wire."""
+def _grpc_request() -> bytes:
+    """Return a PredictRequest as it goes over the wire."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2

@@ -7,7 +7,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,42 +17,44 @@ from benchmarks.peers import PEERS
 
 __all__ = ["TASKS", "Task"]
 
+Figures = dict[str, float]  # title -> number
+
 
 class Task(NamedTuple):
     """A task: its title, function (module, file, started, **settings) -> figures, settings, and who takes part."""
 
     title: str
-    measure: Callable
+    measure: Callable[..., Figures]
     settings: dict
     quick: dict
     peers: tuple[str, ...] = tuple(PEERS)
 
 
-def training(module, file, started, **settings):
-    """Images per second, of the median epoch after the first (of the first where it is alone), and the last loss."""
+def training(module: ModuleType, file: str, started: float, **settings: Any) -> Figures:
+    """Return images per second, of the median epoch after the first (or of the only one), and the last loss."""
     done = module.training(file, **settings)
     seconds = statistics.median(done.seconds[1:] or done.seconds)
     return {"images/s": settings["count"] / seconds, "loss of the last epoch, nats": done.losses[-1]}
 
 
-def log_marginal(module, file, started, count, samples):
-    """Images per second of a program's second call, and those of its first, compilation and all."""
+def log_marginal(module: ModuleType, file: str, started: float, count: int, samples: int) -> Figures:
+    """Return images per second of a program's second call, and those of its first, compilation and all."""
     function = module.log_marginal(file, count, samples)
     with np.load(file) as arrays:
-        test = images.binarized(arrays["test"][:500])
-    first, _ = _timed(function, test[:200])
-    again, nats = _timed(function, test)
+        test = images.binarize(arrays["test"][:500])
+    first, _ = _time(function, test[:200])
+    again, nats = _time(function, test)
     return {"images/s": len(test) / again, "images/s, first call": 200 / first, "log p(x), nats": nats}
 
 
-def startup(module, file, started, **settings):
-    """Seconds from the process's start to the end of its first epoch."""
+def startup(module: ModuleType, file: str, started: float, **settings: Any) -> Figures:
+    """Return the seconds from the process's start to the end of its first epoch."""
     module.training(file, **settings)
     return {"seconds": time.time() - started}
 
 
-def memory(module, file, started, **settings):
-    """Megabytes by which training raises the process's peak over what it holds when all is imported."""
+def memory(module: ModuleType, file: str, started: float, **settings: Any) -> Figures:
+    """Return the megabytes by which training raises the process's peak over what it holds when all is imported."""
     import psutil
 
     before = psutil.Process().memory_info().rss
@@ -59,8 +62,8 @@ def memory(module, file, started, **settings):
     return {"MB": (_peak() - before) / 1e6, "MB of the images": settings["count"] * 784 / 1e6}
 
 
-def scaling(module, file, started, **settings):
-    """Seconds of the median epoch after the first."""
+def scaling(module: ModuleType, file: str, started: float, **settings: Any) -> Figures:
+    """Return the seconds of the median epoch after the first."""
     done = module.training(file, **settings)
     return {"seconds of an epoch": statistics.median(done.seconds[1:] or done.seconds)}
 
@@ -97,15 +100,15 @@ TASKS = {
 }
 
 
-def _timed(function, test):
-    """Seconds, and what the function gives."""
+def _time(function: Callable[[np.ndarray], Any], test: np.ndarray) -> tuple[float, Any]:
+    """Return the seconds of a call, and what it gives."""
     start = time.perf_counter()
     result = function(test)
     return time.perf_counter() - start, result
 
 
-def _peak():
-    """The most memory that the process has held, bytes."""
+def _peak() -> int:
+    """Return the most memory that the process has held, bytes."""
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024

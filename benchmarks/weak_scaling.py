@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from benchmarks import images
-from tfvae import local_processes
+from tfvae import local_cluster
 
 MODELS = {  # the network, the width of an MLP's layers, and images for each worker
     "MLP, layers of 100": ("mlp", 100, 10_000),
@@ -27,8 +27,8 @@ EPOCHS, BATCH = 4, 100
 __all__ = ["main"]
 
 
-def main():
-    """Prints a table of medians over the runs."""
+def main() -> None:
+    """Print a table of medians over the runs."""
     parser = argparse.ArgumentParser("python -m benchmarks.weak_scaling", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
@@ -39,8 +39,9 @@ def main():
         print(f"| {name} | {found[0][0]['parameters']:,} | {one:.3f} | {two:.3f} | {one / two:.2f} |", flush=True)
 
 
-def _measure(name, count):
-    addresses = [f"127.0.0.1:{port}" for port in local_processes.free_ports(count)]
+def _measure(name: str, count: int) -> dict[str, float]:
+    """Return what a worker of so many printed: seconds of an epoch, and the number of parameters."""
+    addresses = [f"127.0.0.1:{port}" for port in local_cluster.free_ports(count)]
     cores, started = sorted(os.sched_getaffinity(0)), []
     for index in range(count):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
@@ -51,8 +52,8 @@ def _measure(name, count):
     return json.loads(printed[0].splitlines()[-1])
 
 
-def _work(name, core):
-    """Trains as one worker of a cluster, on one core; prints seconds of the median epoch after the first."""
+def _work(name: str, core: str) -> None:
+    """Train as one worker of a cluster, on one core; print seconds of the median epoch after the first."""
     os.sched_setaffinity(0, [int(core)])
     import keras
     import tensorflow as tf
@@ -65,7 +66,7 @@ def _work(name, core):
     total = strategy.num_replicas_in_sync
     pixels = np.resize(images.read()["train"][..., None], (total * count, 28, 28, 1))
     with strategy.scope():
-        vae = tfvae_fit._vae(network, width)
+        vae = tfvae_fit.make_vae(network, width)
         vae.compile(keras.optimizers.Adam(1e-3))
     done = Epochs()
     ends = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.end(logs["loss"]))

@@ -14,16 +14,16 @@ from benchmarks.tasks import TASKS
 __all__ = ["main"]
 
 
-def main(peer, task, settings):
-    """Measures, and prints the figures."""
-    settings = json.loads(settings)
+def main(peer: str, task: str, text: str) -> None:
+    """Measure, and print the figures."""
+    settings = json.loads(text)
     _limit(settings.pop("threads"))
     module = importlib.import_module(f"benchmarks.peers.{PEERS[peer].module}")
     print("\n" + json.dumps(TASKS[task].measure(module, **settings)))
 
 
-def _limit(threads):
-    """Leaves the process so many of its cores: each library takes as many threads as it sees cores."""
+def _limit(threads: int) -> None:
+    """Leave the process so many of its cores: each library takes as many threads as it sees cores."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 

@@ -1,8 +1,8 @@
-"""Checks exported SavedModels as TF Serving would load them; needs only TensorFlow: `python export/check.py MODELS`.
+"""Check exported SavedModels as TF Serving would load them; needs only TensorFlow: `python export/check.py MODELS`.
 
-Each servable's newest version is loaded through the v1 Session loader, every signature is called, and the answers are
-compared with those that the model itself gave when it was exported (`assets.extra/check.npz`). Ends with 1 where they
-differ by more than 1e-5 (of 1, or of the value where that is larger).
+Loads each servable's newest version through the v1 Session loader, calls every signature, and compares the answers with
+those that the model itself gave when it was exported (`assets.extra/check.npz`). The exit status is 1 where they differ
+by more than 1e-5, relative to the larger of 1 and the value.
 """
 
 import argparse
@@ -18,7 +18,7 @@ TOLERANCE = 1e-5
 
 
 def newest(servable):
-    """The folder of the highest version number; FileNotFoundError where there is none."""
+    """Find the folder of the highest version number; raise FileNotFoundError where there is none."""
     versions = [path for path in servable.iterdir() if path.name.isdigit()] if servable.is_dir() else []
     if not versions:
         raise FileNotFoundError(f"{servable} holds no version")
@@ -27,7 +27,7 @@ def newest(servable):
 
 @contextlib.contextmanager
 def unless_it_fails():
-    """Keeps back what is written to stderr, by TensorFlow's libraries too, and shows it where an error comes of it."""
+    """Hold back what is written to stderr, also by TensorFlow's libraries, and show it if the block fails."""
     with tempfile.TemporaryFile() as notes, contextlib.ExitStack() as stack:
         stderr = os.dup(2)
         stack.callback(os.close, stderr)
@@ -42,7 +42,7 @@ def unless_it_fails():
 
 
 def differences(version):
-    """Yields (signature, output, shape, largest difference) for each output of each signature; images go in as files.
+    """Yield (signature, output, shape, largest difference) for each output of each signature; images go in as files.
 
     Raises:
         ValueError: when check.npz has no inputs for a signature.
@@ -56,7 +56,7 @@ def differences(version):
         stored = dict(file)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         loaded = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(version))
-        # those with two underscores are TensorFlow's own, for initialisation
+        # names with two underscores are TensorFlow's own, for initialisation
         signatures = {name: found for name, found in loaded.signature_def.items() if not name.startswith("__")}
         feed, fetch = {}, {}
         for name, signature in signatures.items():
@@ -65,13 +65,13 @@ def differences(version):
                 raise ValueError(f"{version}: check.npz has no input {missing[0]} of {name}: it is of another export")
             feed |= {tensor.name: stored[f"{name}/inputs/{key}"] for key, tensor in signature.inputs.items()}
             fetch |= {(name, output): tensor.name for output, tensor in signature.outputs.items()}
-        answers = session.run(fetch, feed)  # at once: each other set of tensors is a program to optimise
+        answers = session.run(fetch, feed)  # at once: each set of tensors would be another program to optimise
     for (name, output), value in answers.items():
         yield name, output, value.shape, _difference(value, stored[f"{name}/outputs/{output}"])
 
 
 def _difference(value, expected):
-    """The largest, of 1, or of the expected value where that is larger; infinity for another shape."""
+    """Give the largest difference, relative to the larger of 1 and the expected value; infinity for another shape."""
     if value.shape != expected.shape:
         return float("inf")
     with np.errstate(invalid="ignore"):  # the same infinity is no difference

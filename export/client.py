@@ -35,7 +35,7 @@ CODES = {  # of HTTP's status -> gRPC's name
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-AGAIN = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")  # what is worth another try: the server was busy, or is being started
+RETRIED = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")  # what is worth another try: the server was busy, or is being started
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds between tries, before jitter
 DTYPES = {  # of TensorFlow's names -> NumPy's
     "DT_FLOAT": "float32",
@@ -85,12 +85,12 @@ class Client:
         self._known = {}  # (servable, version, label) -> metadata
 
     def predict(self, servable, inputs, signature=None, version=None, label=None):
-        """Calls a signature.
+        """Call a signature.
 
         Args:
             servable: "encoder", "decoder" or "scorer".
-            inputs: name -> array or lists `[B, ...]`; of strings, list of bytes. Numbers are made the type that the
-                signature takes where that loses nothing but digits.
+            inputs: name -> array or lists `[B, ...]`; of strings, list of bytes. Numbers are converted to the
+                signature's type where that loses nothing but digits.
             signature: its name; None is the servable's first one.
             version: number, or label: name of a version. Without either, the newest is asked.
 
@@ -117,7 +117,7 @@ class Client:
         return {key: np.asarray(value, types.get(key)) for key, value in sorted(outputs.items())}
 
     def metadata(self, servable, version=None, label=None):
-        """What a version takes and gives.
+        """Ask what a version takes and returns.
 
         Returns:
             dict: "version", its number; "signatures": name -> {"inputs": name -> {"dtype": NumPy's name, object for
@@ -131,8 +131,10 @@ class Client:
         return self._known[which]
 
     def status(self, servable, version=None, label=None):
-        """The states of its versions, newest first: list of dicts of "version", its number, "state", such as AVAILABLE
-        or LOADING, and "error", a message or "".
+        """List the states of a servable's versions, newest first.
+
+        Returns:
+            list of dicts: "version", its number; "state", such as AVAILABLE or LOADING; "error", a message or "".
 
         Raises:
             ServingError, ValueError: as for `predict`.
@@ -141,7 +143,7 @@ class Client:
         return sorted(found, key=lambda state: -state["version"])
 
     def close(self):
-        """Closes the connections; a Client is a context manager too."""
+        """Close the connections; a Client is also a context manager."""
         self._transport.close()
 
     def __enter__(self):
@@ -151,22 +153,22 @@ class Client:
         self.close()
 
     def _signature(self, which, name):
-        """Inputs and outputs of a signature; None when there is none of this name, which the server says better.
+        """Give the inputs and outputs of a signature; None for an unknown name, which the server refuses more clearly.
 
-        What is known is kept. A newer version may have other signatures, so it is asked anew for one that is not known.
+        Answers are kept. A newer version may have other signatures, so the server is asked again for an unknown one.
         """
         if name not in self._known.get(which, {"signatures": {}})["signatures"]:
             self.metadata(*which)
         return self._known[which]["signatures"].get(name)
 
     def _call(self, function, *arguments):
-        """A call, tried again where that may help."""
+        """Call a function, and try again where that may help."""
         for attempt in range(self.retries + 1):
             try:
                 return function(*arguments)
             except ServingError as error:
-                # of gRPC this is a request that is too large, and will be so again
-                hopeless = error.code not in AGAIN or "larger than max" in error.message
+                # from gRPC: the request is too large, and stays too large
+                hopeless = error.code not in RETRIED or "larger than max" in error.message
                 if hopeless or attempt == self.retries:
                     tries = f" (tried {attempt + 1} times)" if attempt else ""
                     raise ServingError(error.code, error.message + tries) from error.__cause__
@@ -187,7 +189,10 @@ class _Rest:
     def predict(self, which, signature, inputs):
         body = {"signature_name": signature, "inputs": {name: _plain(array) for name, array in inputs.items()}}
         answer = self._json("POST", f"{self._path(which)}:predict", json.dumps(body))["outputs"]
-        return {name: _strings(value) for name, value in (answer if _named(answer) else {None: answer}).items()}
+        return {
+            name: _decode_strings(value)
+            for name, value in (answer if _names_outputs(answer) else {None: answer}).items()
+        }
 
     def metadata(self, which):
         found = self._json("GET", f"{self._path(which)}/metadata")
@@ -224,10 +229,10 @@ class _Rest:
         return f"/v1/models/{servable}{part}"
 
     def _json(self, method, path, body=None):
-        """The answer, an object.
+        """Send a request; give the answer, a JSON object.
 
         Raises:
-            ServingError: when it is an error, or none came.
+            ServingError: when the answer is an error, or does not come.
         """
         url = self.root + path
         try:
@@ -349,17 +354,17 @@ def _which(servable, version, label):
 
 
 def _spec(dtype, sizes):
-    """TensorFlow's name of a type, and sizes -> an entry of `Client.metadata`."""
+    """Make an entry of `Client.metadata` of TensorFlow's name of a type, and sizes."""
     return {"dtype": DTYPES.get(dtype, dtype), "shape": [None if size < 0 else size for size in sizes]}
 
 
 def _dtype(spec):
-    """NumPy's type of an entry of `Client.metadata`; None where NumPy has none, such as bfloat16."""
+    """Give NumPy's type of an entry of `Client.metadata`; None for types that NumPy lacks, such as bfloat16."""
     return np.dtype(spec["dtype"]) if spec["dtype"] in DTYPES.values() else None
 
 
 def _cast(value, spec):
-    """An input as an array of the signature's type; as it is where it does not fit, for the server to say so."""
+    """Convert an input to the signature's type; leave it as it is where it does not fit: the server refuses it."""
     dtype = _dtype(spec) if spec else None
     if dtype is not None and dtype.kind == "O":
         return np.asarray(value, dtype)  # bytes as they are: NumPy's own strings lose zeros at the end
@@ -375,7 +380,7 @@ def _cast(value, spec):
 
 
 def _plain(array):
-    """An array as JSON has it; bytes as {"b64": ...}."""
+    """Convert an array to JSON's lists; bytes become {"b64": ...}."""
     if array.dtype.kind not in "OS":
         return array.tolist()
 
@@ -387,20 +392,20 @@ def _plain(array):
     return plain(array.tolist())
 
 
-def _named(answer):
-    """Whether an answer by column names its outputs: an only one it does not."""
+def _names_outputs(answer):
+    """Tell whether an answer by column names its outputs; it does not name a single one."""
     return isinstance(answer, dict) and set(answer) != {"b64"}
 
 
-def _strings(value):
-    """An output of JSON's; {"b64": ...} as bytes."""
+def _decode_strings(value):
+    """Convert an output from JSON; {"b64": ...} becomes bytes."""
     if isinstance(value, list):
-        return [_strings(item) for item in value] if value and isinstance(value[0], (list, dict)) else value
+        return [_decode_strings(item) for item in value] if value and isinstance(value[0], (list, dict)) else value
     return base64.b64decode(value["b64"]) if isinstance(value, dict) else value
 
 
-def _picture(mean, low, high):
-    """A mean `[*event]` as a picture of Pillow's, black for `low`, white for `high`.
+def _to_image(mean, low, high):
+    """Make a Pillow image of a mean `[*event]`: black for `low`, white for `high`.
 
     Raises:
         ValueError: when it is no image.
@@ -418,15 +423,15 @@ def _picture(mean, low, high):
 
 def encode(client, options):
     """Print mean and stddev of q(z|x) for each image, a line of JSON each."""
-    for name, row in _of_images(client, options, "encoder", "encode_image"):
+    for name, row in _predict_images(client, options, "encoder", "encode_image"):
         print(json.dumps({"image": name} | row))
 
 
 def score(client, options):
     """Print elbo, reconstruction and kl for each image, nats, a line of JSON each."""
-    rows = list(_of_images(client, options, "scorer", "score_image", seeded=True))
+    rows = list(_predict_images(client, options, "scorer", "score_image", seeded=True))
     if options.log_marginal:
-        further = _of_images(client, options, "scorer", "log_marginal_image", seeded=True)
+        further = _predict_images(client, options, "scorer", "log_marginal_image", seeded=True)
         rows = [(name, row | more) for (name, row), (_, more) in zip(rows, further, strict=True)]
     for name, row in rows:
         print(json.dumps({"image": name} | row))
@@ -438,7 +443,7 @@ def decode(client, options):
     if options.out is None:
         print(json.dumps(mean.tolist()))
     else:
-        _picture(mean, *options.range).save(options.out, "PNG")
+        _to_image(mean, *options.range).save(options.out, "PNG")
         print(f"written: {options.out}")
 
 
@@ -452,12 +457,12 @@ def generate(client, options):
             rows, _predict(client, options, "decoder", "generate", {"seed": seeds})["samples"], strict=True
         ):
             path = options.out / f"{row:04}.png"
-            _picture(mean, *options.range).save(path)
+            _to_image(mean, *options.range).save(path)
             print(f"written: {path}")
 
 
 def status(client, options):
-    """Print the versions that are served, and their states; ends with 1 where a servable has none that is ready."""
+    """Print the versions that are served, and their states; exit with 1 where a servable has none that is ready."""
     ready = True
     for servable in SERVABLES:
         states = client.status(servable)
@@ -467,8 +472,11 @@ def status(client, options):
     return int(not ready)
 
 
-def _of_images(client, options, servable, signature, seeded=False):
-    """Yields (name of the file, output -> number or list) for each image. Its seed is [the seed, its place]."""
+def _predict_images(client, options, servable, signature, seeded=False):
+    """Call a signature for each image; yield (name of the file, output -> number or list).
+
+    An image's seed is [the seed, its place].
+    """
     for start in range(0, len(options.images), ROWS):
         paths = options.images[start : start + ROWS]
         inputs = {"image_bytes": [path.read_bytes() for path in paths]}
@@ -480,7 +488,7 @@ def _of_images(client, options, servable, signature, seeded=False):
 
 
 def _predict(client, options, servable, signature, inputs):
-    """Calls a signature, of a conditional model with the label of the command line."""
+    """Call a signature, for a conditional model with the label of the command line."""
     if options.label is not None:
         rows = len(next(iter(inputs.values())))
         signature, inputs = f"{signature}_label", inputs | {"label": [options.label] * rows}

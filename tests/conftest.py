@@ -8,11 +8,13 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import sys
 import typing
 import warnings
 from typing import NamedTuple
 
+import filelock
 import pytest
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -74,6 +76,41 @@ def digits():
     return np.concatenate([batch.numpy() for batch in data.load("digits", "train[:500]", shuffle=False)])
 
 
+@pytest.fixture(scope="session")
+def made_once(request, tmp_path_factory):
+    """A function: name, make -> the folder that `make(folder)` filled, in one of the processes that run the tests.
+
+    All of them read it, and none may change it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent  # of all workers
+
+    def folder(name, make):
+        path, begun = root / "made_once" / name, root / "made_once" / f".{name}"
+        path.parent.mkdir(exist_ok=True)
+        with filelock.FileLock(path.with_name(f"{name}.lock")):
+            if not path.is_dir():
+                shutil.rmtree(begun, ignore_errors=True)
+                make(begun)
+                begun.rename(path)
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_exported(made_once):
+    """`small_vae()`, and the folder of its servables, with 20 samples. It is not to be changed."""
+    from tests import models
+    from tfvae import exporting
+
+    models.begin()
+    vae = models.small_vae()
+    about = {"config": {"latent_size": 3}}
+    return vae, made_once("small_vae", lambda folder: exporting.export(vae, folder, samples=20, about=about))
+
+
 @contextlib.contextmanager
 def as_in_a_terminal():
     """Warnings are shown, as Python does where it is told nothing, and not raised."""
@@ -95,13 +132,14 @@ class Verbs(NamedTuple):
 
 @pytest.fixture(scope="session")
 def verbs(tmp_path_factory):
-    """`Verbs`, for tests of the xdist group "verbs"."""
+    """`Verbs`, for tests of the xdist group "verbs"; 20 latents are those of the examples in export/README.md."""
     from tfvae import cli
     from tfvae.cli import terminal
 
     folder, printed = tmp_path_factory.mktemp("verbs"), {}
     run, models = folder / "run", folder / "models"
-    lines = [["train", SMOKE, run], ["evaluate", run, "--samples", "1000"], ["plot", run], ["export", run, models]]
+    lines = [["train", SMOKE, run, "--set", "latent_size=20"], ["evaluate", run, "--samples", "1000"], ["plot", run]]
+    lines += [["export", run, models, "--samples", "20"]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(terminal, "SECONDS", 0.02)
         for verb, *arguments in lines:

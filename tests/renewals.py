@@ -1,4 +1,4 @@
-"""What `local_processes.renewed` runs in tests: functions that other processes can import."""
+"""What `fresh_process.call_in_fresh_processes` runs in tests: functions that other processes can import."""
 
 import os
 import signal

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -21,6 +20,9 @@ sys.modules["keras"] = sys.modules["tf_keras"] = None  # TensorFlow imports it w
 import numpy as np  # noqa: E402
 import requests  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from benchmarks.serve_command import serving  # noqa: E402
 
 
 def stored(path):
@@ -70,7 +72,7 @@ def by_command(path):
     return call
 
 
-def by_rest(port, servable):
+def by_rest(address, servable):
     """Rows, over REST."""
 
     def plain(value):
@@ -81,7 +83,7 @@ def by_rest(port, servable):
             {name: plain(value) for name, value in zip(inputs, row, strict=True)}
             for row in zip(*(value.tolist() for value in inputs.values()), strict=True)
         ]
-        url = f"http://127.0.0.1:{port}/v1/models/{servable}:predict"
+        url = f"http://{address}/v1/models/{servable}:predict"
         answer = requests.post(url, json={"signature_name": signature, "instances": rows}, timeout=300)
         assert answer.ok, answer.text
         predictions = answer.json()["predictions"]
@@ -92,11 +94,11 @@ def by_rest(port, servable):
     return call
 
 
-def by_grpc(port, servable):
+def by_grpc(address, servable):
     import grpc
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(address))
 
     def call(signature, inputs):
         request = predict_pb2.PredictRequest()
@@ -119,31 +121,6 @@ def compared(way, servable, path, call):
             yield way, servable, signature, name, difference(value, outputs[name])
 
 
-@contextlib.contextmanager
-def server(models):
-    """`tfvae serve`: the ports of REST and gRPC."""
-    command = [
-        sys.executable,
-        "-m",
-        "tfvae.cli",
-        "serve",
-        str(models),
-        "--quiet",
-        "--rest-port",
-        "0",
-        "--grpc-port",
-        "0",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parent.parent)
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("serving "), line
-        yield line.split("http://127.0.0.1:")[1].split()[0], line.split(":")[-1].split()[0]
-    finally:
-        process.terminate()
-        assert process.wait(60) == 0
-
-
 def main(models):
     found = []
     versions = {path.parent.name: path for path in models.glob("*/*") if path.name.isdigit()}
@@ -152,10 +129,10 @@ def main(models):
     assert not {"tfvae", "tensorflow_probability"} & set(sys.modules)
     for servable, path in versions.items():
         found += compared("saved_model_cli", servable, path, by_command(path))
-    with server(models) as (rest_port, grpc_port):
+    with serving(models) as server:
         for servable, path in versions.items():
-            found += compared("REST", servable, path, by_rest(rest_port, servable))
-            found += compared("gRPC", servable, path, by_grpc(grpc_port, servable))
+            found += compared("REST", servable, path, by_rest(server.rest, servable))
+            found += compared("gRPC", servable, path, by_grpc(server.grpc, servable))
     print(json.dumps(found))
 
 

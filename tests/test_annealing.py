@@ -1,6 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.special
+import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tests import members
 from tests.models import GRAPH, linear_gaussian, small_images, small_vae
@@ -44,6 +48,46 @@ def test_from_the_exact_posterior_there_is_no_way_to_go():
     np.testing.assert_allclose(found.effective_chains, 2.0, rtol=1e-3)
 
 
+@pytest.fixture
+def resting(monkeypatch):
+    """Chains propose to stay where they are: their weights are those of importance sampling, by a program or eagerly.
+
+    Eagerly Hamiltonian Monte Carlo takes half a second a step.
+    """
+
+    def kernel(settings, size, log_prob):
+        return chains._Fresh(tfp.mcmc.RandomWalkMetropolis(log_prob, new_state_fn=lambda parts, seed: parts))
+
+    monkeypatch.setattr(chains, "_kernel", kernel)
+    monkeypatch.setattr(chains, "SCOUT_STEPS", 2)
+
+
+def test_both_bounds_from_the_exact_posterior_are_the_evidence(resting):
+    """There p(z) p(x|z) / q(z|x) is p(x) wherever a chain goes, to and fro."""
+    vae, _, _ = linear_gaussian()
+    vae.compile("adam", run_eagerly=True)
+    seed = random.seed(0, random.Stream.SAMPLING)
+    x = annealing._draw_examples(vae, 2, None, seed)[0]
+    exact = evaluation.log_marginal(vae, x, samples=2).values
+    found = evaluation.bidirectional(vae, 2, chains=2, temperatures=2, leapfrogs=1, from_posterior=True)
+    np.testing.assert_allclose(found.lower.values, exact, atol=1e-3)
+    np.testing.assert_allclose(found.upper.values, exact, atol=1e-3)
+    np.testing.assert_allclose(found.upper.effective_chains, 2.0, rtol=1e-3)
+    assert np.abs(found.gap.values).max() < 2e-3 and str(found).startswith("between ")
+    np.testing.assert_allclose([found.lower.acceptance, found.upper.acceptance], 1.0)
+
+
+def test_without_a_likelihood_the_way_from_the_prior_is_flat(resting):
+    """Where x tells nothing of z, p(x|z) is p(x), and each chain has this weight."""
+    vae, x, _ = linear_gaussian()
+    loading, shift = vae.likelihood.get_weights()
+    vae.likelihood.set_weights([0 * loading, shift])
+    vae.compile("adam", run_eagerly=True)
+    found = evaluation.annealed(vae, x[:3], chains=2, temperatures=2, leapfrogs=1)
+    np.testing.assert_allclose(found.values, vae.decode(np.zeros((1, 2), np.float32)).log_prob(x[:3]), rtol=1e-5)
+    np.testing.assert_allclose(found.effective_chains, 2.0, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_a_wrong_posterior_to_start_from_is_left_behind():
     vae, x, exact = fast(widened())
@@ -56,7 +100,7 @@ def test_a_wrong_posterior_to_start_from_is_left_behind():
 def test_bounds_enclose_the_truth(temperatures):
     vae, _, _ = fast(linear_gaussian())
     count = 200 if temperatures == 20 else 1000
-    x = annealing._drawn(vae, count, None, random.seed(0, random.Stream.SAMPLING))[0]
+    x = annealing._draw_examples(vae, count, None, random.seed(0, random.Stream.SAMPLING))[0]
     exact = evaluation.log_marginal(vae, x, samples=2).values  # by the exact posterior
     bounds = evaluation.bidirectional(vae, count, chains=4, temperatures=temperatures, leapfrogs=4)
     lower, upper = (evaluation.Estimate(bound.values - exact) for bound in bounds)
@@ -87,6 +131,29 @@ def test_the_gap_is_that_of_each_example():
     np.testing.assert_array_equal(annealing.Bounds(lower, upper).gap.values, [1.0, 2.5])
 
 
+@pytest.mark.parametrize(
+    ("temperatures", "ways"), [(1, (1, 1)), (19, (19, 1)), (20, (20, 1)), (21, (20, 2)), (60, (20, 3))]
+)
+def test_more_than_twenty_temperatures_are_rounded_up_to_a_multiple(temperatures, ways):
+    assert annealing._settings(small_vae(), 1, temperatures, 1, False) == chains.Settings(1, *ways, 1, False)
+
+
+def test_bounds_are_those_of_the_chains_there_and_of_the_chains_back(monkeypatch):
+    """Those that begin at the z of the data estimate 1 / p(x), whose negative logarithm is the upper bound."""
+
+    def weigh(settings, x, start, ratio, sizes, key, z=None):
+        row = tf.range(x.shape[0], dtype=tf.float32)
+        return tf.stack([row, row + 10, row + 20] if z is None else [-row - 0.5, row + 30, row + 40])
+
+    monkeypatch.setattr(annealing, "weigh_chains", weigh)
+    monkeypatch.setattr(annealing, "step_sizes", lambda *_: None)
+    vae, _, _ = linear_gaussian()
+    vae.compile("adam", run_eagerly=True)
+    bounds, rows = evaluation.bidirectional(vae, 5), np.arange(5)
+    np.testing.assert_array_equal(dataclasses.astuple(bounds.lower), [rows, rows + 10, rows + 20])
+    np.testing.assert_array_equal(dataclasses.astuple(bounds.upper), [rows + 0.5, rows + 30, rows + 40])
+
+
 @pytest.mark.parametrize("stretches", [1, 2, 7])
 def test_temperatures_are_those_of_a_sigmoid(stretches):
     settings = chains.Settings(1, stretches, 1, 1, False)
@@ -99,7 +166,7 @@ def test_examples_are_drawn_each_once_and_with_its_condition():
     vae, _, _ = linear_gaussian()
     loading, shift = vae.likelihood.get_weights()
     vae.likelihood.set_weights([1e4 * loading, shift])
-    x, z = annealing._drawn(vae, 230, None, random.seed(0, random.Stream.SAMPLING))
+    x, z = annealing._draw_examples(vae, 230, None, random.seed(0, random.Stream.SAMPLING))
     assert len(x) == len(z) == 230
     np.testing.assert_allclose(x, z @ (1e4 * loading) + shift, atol=5)
 

@@ -1,6 +1,7 @@
 """Bad data: a line that says what, where and how to mend it, for each row of the tables; what hypothesis draws."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -15,8 +16,8 @@ from PIL import Image, ImageOps
 import tfvae
 from tests import bad_data, members
 from tests.models import small_images, small_vae
-from tfvae import compatibility, data, evaluation, networks
-from tfvae.data import npz
+from tfvae import compatibility, data, evaluation, networks, tensorflow_output
+from tfvae.data import npz_file
 
 
 def refused(call):
@@ -139,9 +140,9 @@ def test_colours_through_binarize_are_told_of(capsys):
     vae = small_vae(
         encoder=networks.mlp(image, [8]), likelihood=tfvae.likelihoods.Bernoulli(image), decoder=networks.mlp(3, [8])
     )
-    compatibility.data(vae, photos // 128 * 255)
+    compatibility.check_data(vae, photos // 128 * 255)
     assert not capsys.readouterr().err
-    compatibility.data(vae, photos)
+    compatibility.check_data(vae, photos)
     assert "Binarize makes channels of 0 and 1" in capsys.readouterr().err
 
 
@@ -266,7 +267,7 @@ def test_a_broken_file_is_named_while_one_trains(tmp_path):
     noise = bad_data.encoded(bad_data.LARGE[..., 0], "JPEG")
     bad_data.raw(noise[: len(noise) // 2], "b.jpg")(tmp_path)
     batches = data.load(f"{tmp_path}/", in_memory=False, size=[8, 8], batch_size=1, shuffle=False)
-    with compatibility.mistakes():
+    with compatibility.unwrap_errors():
         line = refused(lambda: vae.evaluate(batches, verbose=0))
     assert f"{tmp_path}/b.jpg cannot be read as a picture: image file is truncated" in line
 
@@ -340,7 +341,7 @@ def test_drawn_bytes(tmp_path):
         path = tmp_path / "x.npz"
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"x\.npz"):
-            npz.arrays(path)
+            npz_file.read_arrays(path)
 
     fuzz()
 
@@ -349,22 +350,26 @@ def test_drawn_bytes(tmp_path):
 
 
 SCRIPT = """
+import os
 import sys
 import tfvae
 assert "tensorflow" not in sys.modules
 import keras
-print(keras.saving.load_model("vae.keras").name)
+print(keras.saving.load_model("vae.keras").name, os.environ["TF_CPP_MIN_LOG_LEVEL"])
 """
 
 
 @pytest.mark.parametrize("script", ["cli.py"])
-def test_a_script_of_any_name_loads_models(script, tmp_path, vae):
-    """Imports TensorFlow in a process of its own, as a user's script does."""
+def test_a_script_of_any_name_loads_models_and_shows_what_it_asks_for(script, tmp_path, vae):
+    """Imports TensorFlow in a process of its own, as a user's script does; it asks TensorFlow to write all it has to
+    say, which `test_quiet` holds back where nobody asks."""
     vae.save(tmp_path / "vae.keras")
     (tmp_path / script).write_text(SCRIPT)
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    variables = os.environ | {tensorflow_output.LEVEL: "0"}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == vae.name
+    assert done.stdout.split() == [vae.name, "0"]
+    assert done.stderr.splitlines()
 
 
 @pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])

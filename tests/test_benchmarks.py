@@ -49,7 +49,7 @@ def test_peers_that_are_missing_or_fail_are_named():
 
 def test_absent_packages_are_found(monkeypatch):
     monkeypatch.setitem(peers.PEERS, "tfvae", peers.PEERS["tfvae"]._replace(packages=("tfvae", "no_such_package")))
-    assert peers.absent("tfvae") == ["no_such_package"] and peers.absent("keras_fit") == []
+    assert peers.missing_packages("tfvae") == ["no_such_package"] and peers.missing_packages("keras_fit") == []
 
 
 def test_peers_take_turns():

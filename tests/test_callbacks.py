@@ -31,7 +31,7 @@ def test_the_best_and_the_last_two_are_kept(tmp_path):
     assert checkpoints.best == -1.0 and checkpoints.best_epoch == 2
     assert int(keras.saving.load_model(tmp_path / "new" / "best.keras").optimizer.iterations) == 2
     assert sorted(path.name for path in (tmp_path / "new").glob("step-*.index")) == ["step-2.index", "step-3.index"]
-    saved = callbacks.latest(tmp_path / "new")
+    saved = callbacks.latest_checkpoint(tmp_path / "new")
     assert saved.path.endswith("step-3") and saved.state["epoch"] == 3 and saved.state["best_epoch"] == 2
 
 
@@ -42,14 +42,14 @@ def test_nan_is_never_the_best(tmp_path):
 
 
 def test_where_no_checkpoint_is_whole_it_is_said(tmp_path):
-    assert callbacks.latest(tmp_path) is None
+    assert callbacks.latest_checkpoint(tmp_path) is None
     ended(small_vae(), tmp_path, -1.0)
     for path in tmp_path.glob("step-*.data*"):
         path.write_bytes(b"")
     with pytest.raises(
         ValueError, match=r"no checkpoint in \S+ can be read: \S+/step-1.data-00000-of-00001 is damaged"
     ):
-        callbacks.latest(tmp_path)
+        callbacks.latest_checkpoint(tmp_path)
 
 
 def test_a_value_that_is_not_logged_is_named(tmp_path):
@@ -134,7 +134,7 @@ def test_between_looks_the_last_values_are_repeated():
 def test_steps_stay_fused(tmp_path):
     vae, images = small_vae(compiled=GRAPH), small_images()
     looking = [callbacks.Watch(data=images), callbacks.Pictures(data=images, folder=tmp_path)]
-    assert trainer.steps_to_fuse(vae, images, 5, {"callbacks": looking}) > 1
+    assert trainer.choose_group_size(vae, images, 5, looking) > 1
 
 
 @pytest.mark.slow
@@ -179,6 +179,24 @@ def test_without_data_or_folder_they_say_what_to_do(tmp_path):
         vae.fit(images, callbacks=[callbacks.Pictures(data=images)], verbose=0)
     with pytest.raises(ValueError, match="patience must be 1 or more"):
         callbacks.Watch(patience=0)
+
+
+class InARun(keras.callbacks.Callback):
+    """Of one's own; is told of the run by the protocol alone."""
+
+    seen = None
+
+    def in_run(self, run, batch, validation=None):
+        InARun.seen = run, batch.shape[1:], validation is not None
+
+
+def test_a_callback_of_ones_own_is_told_of_its_run(tmp_path):
+    """Trains a run of one step."""
+    assert isinstance(callbacks.Watch(), callbacks.InRun) and not isinstance(callbacks.EpochLines(), callbacks.InRun)
+    own = "fit={epochs: 1, callbacks: [{tests.test_callbacks.InARun: }]}"
+    few = ["data.train=train[:20]", "data.validation=train[500:520]", "compile={run_eagerly: true, jit_compile: false}"]
+    training.train(SMOKE, tmp_path / "run", [*few, own])
+    assert InARun.seen == (tmp_path / "run", (28, 28, 1), True)
 
 
 LOOKING = ("data.train=train[:100]", "fit.epochs=3", "fit.callbacks=[{Watch: {every: 2}}, {Pictures: {every: 1}}]")

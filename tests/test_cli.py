@@ -101,7 +101,7 @@ def test_plot_draws_what_the_run_can_have_and_says_what_not(verbs):
     names = "interpolations latent_space learning_curves rate_distortion reconstructions samples traversals units"
     assert sorted(os.listdir(verbs.run / "figures")) == [f"{name}.png" for name in names.split()]
     *others, last = verbs.printed["plot"][0].splitlines()
-    assert last.startswith("left out: manifold (the latent size is 4, and a plane shows 2); training.gif (it takes 2")
+    assert last.startswith("left out: manifold (the latent size is 20, and a plane shows 2); training.gif (it takes 2")
     assert sum(line.startswith("written: ") for line in others) == 8
 
 

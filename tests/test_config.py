@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tests import models
 from tfvae import config
+from tfvae.config import constructors
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = sorted([*(ROOT / "configs").glob("*.yaml"), *(ROOT / "configs" / "reproduce").glob("*.yaml")])
@@ -14,8 +15,9 @@ SMOKE = ROOT / "configs" / "smoke.yaml"
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_yaml_builds_and_runs_a_step(path):
-    assert config.compiled_vae(config.read(path), DIGITS).compiled
-    vae = config.compiled_vae(config.read(path, ["compile={run_eagerly: true, jit_compile: false}"]), DIGITS)
+    vae = config.compiled_vae(config.read(path), DIGITS)
+    assert vae.compiled
+    vae.run_eagerly, vae.jit_compile = True, False
     images = tf.zeros((4, 28, 28, 1), tf.uint8)
     assert "elbo" in vae.fit(models.dataset(images, 4), verbose=0).history
 
@@ -32,7 +34,7 @@ def test_what_is_written_is_read_again(tmp_path):
 
 def test_yaml_numbers_and_words_are_those_of_yaml_12():
     experiment = config.read(SMOKE, ["optimizer.Adam.learning_rate=3e-3", "latent_size=7"])
-    assert experiment.optimizer == {"Adam": {"learning_rate": 3e-3}} and experiment.latent_size == 7
+    assert experiment.optimizer.as_keys() == {"Adam": {"learning_rate": 3e-3}} and experiment.latent_size == 7
 
 
 def test_parts_schedules_and_callbacks_by_name():
@@ -70,7 +72,7 @@ def test_a_base_that_cannot_be(tmp_path):
 def test_validation_that_a_yaml_drops_is_told_of(tmp_path):
     (tmp_path / "a.yaml").write_text(f"base: {SMOKE}\ndata: {{name: digits, batch_size: 20}}")
     with pytest.warns(UserWarning, match=r"data: has no validation.*'train\[500:600\]' too"):
-        assert config.read(tmp_path / "a.yaml").data["batch_size"] == 20
+        assert config.read(tmp_path / "a.yaml").data.batch_size == 20
     (tmp_path / "a.yaml").write_text(f"base: {SMOKE}\ndata: {{name: digits, batch_size: 20, validation: null}}")
     config.read(tmp_path / "a.yaml")  # a warning would be an error
 
@@ -163,4 +165,29 @@ def test_a_missing_file():
 def test_paths_of_data_outlive_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("mine.npz").touch()
-    assert config.read(SMOKE, ["data.name=mine.npz"]).data["name"] == str(tmp_path / "mine.npz")
+    assert config.read(SMOKE, ["data.name=mine.npz"]).data.name == str(tmp_path / "mine.npz")
+
+
+def test_an_experiment_is_typed_all_the_way_down():
+    experiment = config.read(SMOKE, ["fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode: max}}]"])
+    assert experiment.data.evaluation.binarize == "static" and experiment.compile.steps_per_execution >= 1
+    assert [part.name for part in experiment.fit.callbacks] == ["EarlyStopping"]
+    assert experiment.with_epochs(7).fit.epochs == 7 and experiment.with_epochs(7).fit.callbacks
+    assert config.from_keys(experiment.as_keys()) == experiment
+
+
+def test_a_part_is_found_and_checked_when_it_is_read_and_made_later(monkeypatch):
+    experiment = config.read(SMOKE, ["posterior={PlanarFlow: {layers: 2, base: {FullNormal: }}}"])
+    monkeypatch.setattr(constructors, "check_value", lambda *_: pytest.fail("an argument is checked again"))
+    part = experiment.posterior
+    assert (part.name, part.arguments["layers"], part.arguments["base"].name) == ("PlanarFlow", 2, "FullNormal")
+    assert type(part.make(3).base).__name__ == "FullNormal"
+
+
+def test_of_a_run_folder_no_arguments_and_callbacks_are_looked_at(tmp_path):
+    keys = config.read(SMOKE).as_keys() | {"posterior": {"DiagonalNormal": {"no": "such"}}}
+    config.write(keys | {"fit": {"callbacks": [{"no.such": None}]}}, tmp_path / "config.yaml")
+    experiment = config.of_run(tmp_path)
+    assert experiment.posterior.name == "DiagonalNormal" and experiment.fit.callbacks == ()
+    with pytest.raises(config.ConfigError, match=r"posterior.DiagonalNormal.no: no such key"):
+        experiment.posterior.make(3)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvae import data, digits
+from tfvae.data import tfds_prepare
 
 
 def stacked(dataset):
@@ -154,7 +155,7 @@ def test_training_data_is_shuffled_anew_each_epoch_by_seed(npz, in_memory):
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_groups_hold_the_batches_in_order(npz, in_memory):
     loaded = data.load(npz[0], "train", 4, in_memory=in_memory, shuffle=False)
-    groups = [(rows.numpy().tolist(), stacked.numpy()) for rows, stacked in data.grouped(loaded, 4)]
+    groups = [(rows.numpy().tolist(), stacked.numpy()) for rows, stacked in data.group_batches(loaded, 4)]
     assert [rows for rows, _ in groups] == [[4, 4, 4, 4], [4, 3]]
     found = [batch[:count] for rows, stacked in groups for count, batch in zip(rows, stacked, strict=True)]
     for batch, expected in zip(found, loaded, strict=True):
@@ -163,7 +164,7 @@ def test_groups_hold_the_batches_in_order(npz, in_memory):
 
 def test_arrays_are_held_as_keras_takes_them():
     x, y = np.arange(10.0)[:, None], np.arange(10)
-    loaded = data.held([x, y], 4, shuffle=True)
+    loaded = data.batch_arrays([x, y], 4, shuffle=True)
     assert loaded.element_spec[0].dtype == tf.float32 and loaded.element_spec[1].dtype == tf.int64
     for a, b in loaded:
         np.testing.assert_array_equal(a[:, 0], b)
@@ -300,7 +301,7 @@ def test_static_binarisation_of_floats_is_refused(tmp_path):
 
 
 def test_without_a_network_what_to_do_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(data.builders, "_answers", lambda url: False)
+    monkeypatch.setattr(tfds_prepare, "_host_answers", lambda url: False)
     with pytest.raises(
         ValueError, match=r"not prepared.*host does not answer.*train-images-idx3-ubyte.gz.*digits needs no"
     ):
@@ -310,11 +311,11 @@ def test_without_a_network_what_to_do_is_said(tmp_path, monkeypatch):
 
 
 def test_a_host_that_refuses_or_hangs_does_not_answer(monkeypatch):
-    monkeypatch.setattr(data.builders, "SECONDS_TO_ANSWER", 0.2)
+    monkeypatch.setattr(tfds_prepare, "SECONDS_TO_ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, never answers
         port = server.getsockname()[1]
-        assert not data.builders._answers(f"http://127.0.0.1:{port}/")
-    assert not data.builders._answers(f"http://127.0.0.1:{port}/")  # closed by now
+        assert not tfds_prepare._host_answers(f"http://127.0.0.1:{port}/")
+    assert not tfds_prepare._host_answers(f"http://127.0.0.1:{port}/")  # closed by now
 
 
 def conditions_of(loaded):

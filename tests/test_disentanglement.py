@@ -107,6 +107,13 @@ def test_thresholds_find_classes_out_of_order():
     assert evaluation.sap(codes, factors[:, :1], categorical=[0]) > 0.9 > evaluation.sap(codes, factors[:, :1]) + 0.1
 
 
+def test_a_class_of_one_row_is_told_by_no_threshold():
+    """Either it is not learnt or it is not tested, whichever half the row is in."""
+    codes = np.arange(20.0)[:, None]
+    scores = [evaluation.sap(codes, np.eye(20, dtype=int)[:, [row]], categorical=[0]) for row in range(20)]
+    assert scores == [0.0] * 20
+
+
 @pytest.mark.parametrize(
     ("codes", "factors", "message"),
     [

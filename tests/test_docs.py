@@ -29,6 +29,38 @@ def test_every_link_leads_somewhere():
             assert (DOCS / path).exists(), f"{page.name}: {path}"
 
 
+def walk():
+    """The section of CONTRIBUTING.md that adds a paper."""
+    return (ROOT / "CONTRIBUTING.md").read_text().split("## Add a paper")[1].split("\n## ")[0]
+
+
+def test_the_walk_through_a_paper_shows_the_files_as_they_are():
+    """Where this fails, copy the lines anew: each block stands in one of the files that are named before it."""
+    text = walk()
+    blocks = re.findall(r"```(?:python|yaml)\n(.*?)```", text, re.DOTALL)
+    for block in blocks:
+        before = text[: text.index(block)]
+        files = [ROOT / path for path in re.findall(r"`((?:tfvae|tests|configs)/[\w/]+\.(?:py|yaml))`", before)]
+        assert any(block in path.read_text() for path in files[-2:]), f"not in {files[-2:]}:\n{block}"
+    assert len(blocks) == 4
+
+
+@pytest.mark.slow
+def test_the_walk_through_a_paper_runs(tmp_path):
+    """Its tests are found, and its yaml trains."""
+    commands = re.findall(r"^(?:scripts/test|tfvae) .*$", walk(), re.MULTILINE)
+    assert len(commands) == 4
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for command in commands:
+        name, *words = command.split()
+        if name == "tfvae":
+            done = processes.run("-m", "tfvae.cli", *words, cwd=tmp_path)
+        else:
+            started = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *words]
+            done = subprocess.run(started, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_a_likelihood_of_ones_own_trains_and_is_exported(tmp_path):
     text = (DOCS / "own_likelihood.md").read_text()

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,18 @@ def test_samples_in_chunks_are_all_counted(monkeypatch):
         evaluation.evidence, "NUMBERS_AT_ONCE", 3 * 30 * 4
     )  # three samples at once: 6667 chunks, and one more
     assert evaluation.log_marginal(vae, x, 20_000).mean == pytest.approx(exact.mean(), abs=0.02)
+
+
+def test_a_bar_counts_the_batches(capsys):
+    vae, batches = small_vae(), dataset(small_images(), 7)
+
+    def shown(data):
+        evaluation.squared_error(vae, data, verbose=1)
+        return re.findall(r"(\d+)/(\w+)", capsys.readouterr().out)
+
+    assert shown(batches)[-1] == ("3", "3")
+    unknown = shown(batches.filter(lambda batch: True))  # the last may come too soon after another to be shown
+    assert unknown[0] == ("1", "Unknown") and {total for _, total in unknown} == {"Unknown"}
 
 
 def test_evaluation_repeats_and_leaves_the_weights():

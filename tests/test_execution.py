@@ -67,10 +67,10 @@ def test_what_is_chosen_unasked():
     vae, images = small_vae(compiled=GRAPH), small_images(23)
     data = images[:5]
 
-    def chosen(*arguments, **call):
-        return trainer.steps_to_fuse(vae, *arguments, call=call)
+    def chosen(first, batch_size=None, callbacks=None, **limits):
+        return trainer.choose_group_size(vae, first, batch_size, callbacks, limits.values())
 
-    assert chosen(data) == chosen(images, 32, x=images) == trainer.MOST_STEPS
+    assert chosen(data) == chosen(images, 32) == trainer.MAX_STEPS
     assert chosen(data, callbacks=[EachBatch()]) == 1
     assert chosen(data, callbacks=EachBatch()) == 1
     assert chosen(data, callbacks=[keras.callbacks.LambdaCallback(on_batch_end=lambda *a: None)]) == 1
@@ -80,7 +80,7 @@ def test_what_is_chosen_unasked():
     assert chosen(None) == 1
     assert chosen(np.zeros((3, 2**21, 1, 1), np.uint8)) == 1
     large = np.zeros((1, 2**14, 1, 1), np.uint8)
-    assert chosen(large, 2**8, x=large) == 2
+    assert chosen(large, 2**8) == 2
     vae.compile(steps_per_execution=7)
     assert chosen(data) == 7
     vae.compile(run_eagerly=True)
@@ -173,7 +173,7 @@ def test_halves_give_the_gradients_of_the_whole():
 
     def found(jit_compile):
         vae.jit_compile = jit_compile
-        function = tf.function(lambda: trainer.gradients(vae, data, seed, len(data)), jit_compile=jit_compile)
+        function = tf.function(lambda: trainer.compute_gradients(vae, data, seed, len(data)), jit_compile=jit_compile)
         return function()
 
     (whole, gradients), (halves, sums) = found(False), found(True)

@@ -20,13 +20,12 @@ import tensorflow as tf
 from ruamel.yaml import YAML
 
 from tests import processes
-from tests.models import small_vae
-from tfvae import exporting, likelihoods, networks, objectives, posteriors, priors
+from tfvae import objectives, training
 from tfvae.server import rest, settings
 
 ROOT = pathlib.Path(__file__).parent.parent
 EXPORT = ROOT / "export"
-pytestmark = pytest.mark.xdist_group("export_folder")  # one server, where tests are dealt out by group
+pytestmark = pytest.mark.xdist_group("verbs")  # one server, of what they export, where tests are dealt out by group
 IMAGE, LATENT = (28, 28, 1), 20  # of the README's examples
 
 
@@ -43,18 +42,11 @@ seeds = np.array([[0, 0], [0, 1], [7, -1]], np.int32)
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(verbs):
     """The model, and the folder of its servables."""
-    folder = tmp_path_factory.mktemp("models")
-    vae = small_vae(
-        encoder=networks.mlp(IMAGE, [16], "tanh"),
-        posterior=posteriors.DiagonalNormal(LATENT),
-        prior=priors.StandardNormal(LATENT),
-        decoder=networks.mlp(LATENT, [16], "tanh"),
-        likelihood=likelihoods.Bernoulli(IMAGE),
-    )
-    exporting.export(vae, folder, samples=20)
-    return vae, folder
+    vae, _ = training.load(verbs.run)
+    assert (vae.likelihood.event_shape, vae.posterior.event_shape) == (IMAGE, (LATENT,))
+    return vae, verbs.models
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +84,7 @@ def _png(image):
 
 
 def test_encode(exported, connected):
-    """Long: it is the first, for which servables are exported and a server is started."""
+    """Long: it is the first, for which a model is trained and exported, and a server is started."""
     q = exported[0].encode(tf.constant(images))
     wanted = {"mean": q.mean(), "stddev": q.stddev()}
     _close(connected.predict("encoder", {"x": images}), wanted)
@@ -308,8 +300,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def _ran(*arguments, prefix=(sys.executable, "-c", ALONE)):
-    command = [*prefix, str(EXPORT / "client.py"), *map(str, arguments)]
+def _ran(*arguments):
+    command = [sys.executable, "-c", ALONE, str(EXPORT / "client.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
@@ -356,29 +348,29 @@ def test_command_line(exported, server, tmp_path):
 
 
 def test_command_line_by_grpc(server):
-    done = _ran("--grpc", "--address", server["grpc"], "status", prefix=[sys.executable])
+    done = processes.run(EXPORT / "client.py", "--grpc", "--address", server["grpc"], "status")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("encoder version 1: AVAILABLE")
 
 
 def test_colours_and_shapes_of_images():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8)
-    np.testing.assert_array_equal(client._picture(pixels / 255, 0, 1), pixels)
-    np.testing.assert_array_equal(client._picture(np.array([[-1.0, 0.0, 3.0]]), -1, 1), [[0, 128, 255]])
+    np.testing.assert_array_equal(client._to_image(pixels / 255, 0, 1), pixels)
+    np.testing.assert_array_equal(client._to_image(np.array([[-1.0, 0.0, 3.0]]), -1, 1), [[0, 128, 255]])
     with pytest.raises(ValueError, match=r"shape \[4\]: that is no image"):
-        client._picture(np.zeros(4), 0, 1)
+        client._to_image(np.zeros(4), 0, 1)
 
 
 # configurations and scripts
 
 
 def test_configurations(exported):
-    models = settings.models_file(EXPORT / "models.config", exported[1])
+    models = settings.read_models_file(EXPORT / "models.config", exported[1])
     assert [model.name for model in models] == ["encoder", "decoder", "scorer"]
     assert {(model.policy, model.numbers, model.base_path.parent) for model in models} == {
         ("latest", (2,), exported[1])
     }
-    batching = settings.batching_file(EXPORT / "batching.config")
+    batching = settings.read_batching_file(EXPORT / "batching.config")
     assert batching == (64, 500, 100, 2, (1, 2, 4, 8, 16, 32, 64))
     assert client.ROWS == batching.max_batch_size
     lines = (EXPORT / "monitoring.config").read_text().splitlines()
@@ -422,12 +414,12 @@ def test_the_command_of_docker(exported, script):
     assert done.stdout.endswith(" --version 'a b' 'it'\\''s'\n")
 
 
-def test_the_binary(exported, script):
+def test_the_binary(exported, script, tmp_path):
     fakes = {"docker": "exit 1"} | SERVING  # a docker whose daemon does not run
     done = script("--dry-run", exported[1], programs=fakes)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("tensorflow_model_server --port=8500 --rest_api_port=8501 --model_config_file=")
-    folder = exported[1] / "a|b & c"
+    folder = tmp_path / "a|b & c"
     folder.mkdir()
     done = script(folder, "--flag=x y", GRPC_PORT="9000")
     assert done.returncode == 0, done.stderr

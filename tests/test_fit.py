@@ -14,7 +14,7 @@ import tfvae
 from tests import members
 from tests.models import GRAPH, dataset, small_images, small_vae, weights
 from tfvae import evaluation, likelihoods, networks, posteriors, preprocessing, priors
-from tfvae.training import measures, tables
+from tfvae.training.report import measures, tables
 
 IMAGES = small_images(10)
 REFUSED = {
@@ -57,6 +57,13 @@ def test_what_keras_would_misread_is_refused_in_one_line(vae, call, message):
         call(vae)
     assert "\n" not in str(caught.value)
     np.testing.assert_array_equal(weights(vae), before)
+
+
+def test_unknown_arguments_are_refused(vae):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'bach_size'"):
+        vae.fit(IMAGES, bach_size=5)
+    with pytest.raises(ValueError, match=r"not recognized: .*bach_size"):
+        vae.evaluate(IMAGES, bach_size=5)
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
@@ -164,7 +171,7 @@ def test_posterior_and_likelihood_are_told_that_they_are_trained(vae):
     assert noisy.posterior.training is False
 
 
-def of_columns(preprocessor):
+def of_columns(preprocessor, **compiled):
     vae = tfvae.VAE(
         networks.mlp(4, [8]),
         posteriors.DiagonalNormal(2),
@@ -173,7 +180,7 @@ def of_columns(preprocessor):
         likelihoods.Normal(4),
         preprocessor=preprocessor,
     )
-    vae.compile(jit_compile=False)
+    vae.compile(jit_compile=False, **compiled)
     return vae
 
 
@@ -201,13 +208,14 @@ def test_a_normalization_that_was_not_adapted_is_refused():
     with pytest.raises(ValueError, match=r"Normalization was not adapted.*call vae\.adapt\(data\) first"):
         of_columns(keras.layers.Normalization()).fit(COLUMNS, verbose=0)
     inner = keras.layers.Normalization()
-    vae = of_columns(keras.Sequential([keras.Input((4,)), inner]))
+    vae = of_columns(keras.Sequential([keras.Input((4,)), inner]), run_eagerly=True)
     with pytest.raises(ValueError, match=r"Normalization was not adapted.*its own adapt\(data\) first"):
         vae.adapt(COLUMNS)
     inner.adapt(COLUMNS)
     vae.adapt(COLUMNS)
     vae.fit(COLUMNS, verbose=0)
-    of_columns(keras.layers.Normalization(mean=0.0, variance=4.0)).fit(COLUMNS, verbose=0)
+    known = of_columns(keras.layers.Normalization(mean=0.0, variance=4.0), run_eagerly=True)
+    known.fit(COLUMNS, verbose=0)
 
 
 # what pseudo-inputs may be, and what has bits

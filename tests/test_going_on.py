@@ -12,7 +12,10 @@ import tensorflow as tf
 
 import tfvae
 from tests.models import begin, dataset, small_images, small_vae, weights
-from tfvae import callbacks, config, trainer, training, tuning
+from tfvae import callbacks, config, files, trainer, training, tuning
+from tfvae.training import finished_run, run_folder
+from tfvae.training.report import measures
+from tfvae.training.resume import find_saved
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 pytestmark = pytest.mark.xdist_group("going_on")  # its run is trained once
@@ -78,7 +81,7 @@ def test_where_no_checkpoint_can_be_read_it_is_refused_and_the_files_are_named(r
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_one_before_a_damaged_checkpoint_is_taken(run, damage, ending):
     DAMAGES[damage](run / "checkpoints" / f"step-4.{ending}")
-    saved = callbacks.latest(run / "checkpoints")
+    saved = callbacks.latest_checkpoint(run / "checkpoints")
     assert saved.path.endswith("step-2") and len(saved.damaged) == 1 and f"step-4.{ending}" in saved.damaged[0]
 
 
@@ -103,7 +106,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew_with_any_
     (run / "checkpoints" / "step-2.data-00000-of-00001").write_bytes(b"part")
     (run / "history.csv").write_text("epoch,loss\n0,1.0\n")
     (run / "config.yaml").write_text("seed: 3\n")
-    assert training._saved(run, config.read(SMOKE)) is None
+    assert find_saved(run, config.read(SMOKE)) is None
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -112,7 +115,7 @@ def test_a_damaged_best_epoch_does_not_replace_the_model(run, damage):
     said = refused(run)
     assert "best.keras is damaged" in said and "model.keras there" in said
     shutil.copyfile(run / "model.keras", run / "checkpoints" / "best.keras")
-    assert training._saved(run, config.read(SMOKE, TWO)).state["epoch"] == 2
+    assert find_saved(run, config.read(SMOKE, TWO)).state["epoch"] == 2
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "text", "empty"])
@@ -134,7 +137,7 @@ def test_every_flipped_byte_of_a_model_is_seen_or_does_no_harm(tmp_path):
         damaged[place] ^= 0xFF
         path.write_bytes(damaged)
         try:
-            callbacks.check(path)
+            callbacks.check_model_file(path)
         except ValueError:
             continue
         with zipfile.ZipFile(path) as archive:
@@ -183,9 +186,9 @@ def test_one_process_of_a_cluster_writes(monkeypatch, jobs, task, expected):
     cluster = {job: ["127.0.0.1:1", "127.0.0.1:2"] for job in jobs}
     environment = {"cluster": cluster, "task": {"type": task[0], "index": task[1]}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(environment))
-    assert training._is_chief() is expected
+    assert run_folder.is_writer() is expected
     monkeypatch.delenv("TF_CONFIG")
-    assert training._is_chief() is True
+    assert run_folder.is_writer() is True
 
 
 def test_a_finished_run_is_trained_longer(run, tmp_path):
@@ -211,7 +214,7 @@ def test_a_run_that_is_not_finite_stops_there_and_keeps_what_was_before(tmp_path
         said.append(str(error.value))
     assert said[0] == said[1] and "epoch 4 is not finite: at step 8 kl is inf; " in said[0]
     assert f"{run / 'model.keras'} is of epoch 1, the best before it. Try a smaller learning rate" in said[0]
-    saved = callbacks.latest(run / "checkpoints")
+    saved = callbacks.latest_checkpoint(run / "checkpoints")
     assert saved.state["epoch"] == 3 and saved.path.endswith("step-6") and not saved.damaged
     assert np.isfinite(weights(training.load(run)[0])).all()
     assert json.loads((run / "run.json").read_text())["stopped"].startswith("epoch 4 is not finite")
@@ -231,7 +234,7 @@ def broken(folder, monitor="elbo", **settings):
     vae, batches = small_vae(Breaking(0.1)), dataset(small_images(40), 10)
     with pytest.raises(callbacks.NotFinite) as error:
         vae.fit(batches, callbacks=[callbacks.Checkpoints(folder, monitor, **settings)], verbose=0)
-    assert callbacks.latest(folder) is None
+    assert callbacks.latest_checkpoint(folder) is None
     return str(error.value)
 
 
@@ -252,7 +255,7 @@ def test_numbers_that_are_not_finite_are_not_saved_when_told_to_end(tmp_path):
     checkpoints.terminate = True
     with pytest.raises(callbacks.Terminated):
         checkpoints.on_train_batch_end(1)
-    assert callbacks.latest(tmp_path) is None
+    assert callbacks.latest_checkpoint(tmp_path) is None
 
 
 def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
@@ -264,7 +267,7 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
         vae.likelihood.set_weights([np.full_like(w, value) for w in vae.likelihood.get_weights()])
         vae.optimizer.iterations.assign(step)
         checkpoints._save(step, 0)
-    saved = callbacks.latest(tmp_path)
+    saved = callbacks.latest_checkpoint(tmp_path)
     assert saved.path.endswith("step-1")
     assert saved.damaged == [f"{tmp_path / 'step-2'} holds numbers that are not finite"]
 
@@ -273,13 +276,13 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
 def test_what_tensorflow_notes_of_checkpoints_is_not_needed(tmp_path, damage, capfd):
     vae = small_vae()
     for step in (1, 2, 3, 4):
-        checkpoints = callbacks.Checkpoints(tmp_path, "elbo", saved=callbacks.latest(tmp_path))
+        checkpoints = callbacks.Checkpoints(tmp_path, "elbo", saved=callbacks.latest_checkpoint(tmp_path))
         checkpoints.set_model(vae)
         checkpoints.on_train_begin()
         vae.optimizer.iterations.assign(step)
         checkpoints._save(step, 0)
         DAMAGES[damage](tmp_path / "checkpoint")
-    assert callbacks.latest(tmp_path).state["epoch"] == 4
+    assert callbacks.latest_checkpoint(tmp_path).state["epoch"] == 4
     assert sorted(path.name for path in tmp_path.glob("*.index")) == ["step-3.index", "step-4.index"]
     assert "deprecat" not in capfd.readouterr().err.lower()
 
@@ -334,7 +337,7 @@ def test_callbacks_are_asked_for_their_state_and_told_it(tmp_path, capsys):
     expected = trained(tmp_path / "whole", whole, 6)
     trained(tmp_path / "run", broken_off, 2)
     goes_on[3].chief = False  # as a worker has it
-    found = trained(tmp_path / "run", goes_on, 6, callbacks.latest(tmp_path / "run"))
+    found = trained(tmp_path / "run", goes_on, 6, callbacks.latest_checkpoint(tmp_path / "run"))
     np.testing.assert_array_equal(weights(found), weights(expected))
     stop, plateau, counting, forgetful = goes_on
     assert (stop.wait, stop.stopped_epoch, stop.best_epoch, stop.min_delta) == (3, 3, 0, 1e9)
@@ -382,10 +385,10 @@ def monitoring(monitor, mode="auto"):
 )
 def test_the_direction_of_the_values_of_a_vae_is_known(name, mode):
     found = monitoring(name)
-    trainer.directed(small_vae(), found)
+    trainer.set_modes(found, small_vae().directions)
     assert [callback.mode for callback in found] == [mode] * 3
     given = monitoring(name, "min")
-    trainer.directed(small_vae(), given)
+    trainer.set_modes(given, small_vae().directions)
     assert [callback.mode for callback in given] == ["min"] * 3
 
 
@@ -419,7 +422,7 @@ def test_a_model_of_another_format_is_refused(change, found):
 
 
 def test_results_are_shown_before_they_are_written_and_the_write_is_tried_before_the_work(run, monkeypatch):
-    monkeypatch.setattr(training.measures, "evidence", lambda *_: {"examples": 3, "values": [1.0, float("nan")]})
+    monkeypatch.setattr(measures, "evidence", lambda *_: {"examples": 3, "values": [1.0, float("nan")]})
     shown = []
     training.evaluate(run, more=False, show=shown.append)
     assert shown[0]["examples"] == 3
@@ -428,12 +431,12 @@ def test_results_are_shown_before_they_are_written_and_the_write_is_tried_before
     def fails(*_):
         raise OSError("nothing can be written")
 
-    monkeypatch.setattr(training.files, "write_json", fails)
+    monkeypatch.setattr(files, "write_json", fails)
     with pytest.raises(OSError):
         training.evaluate(run, more=False, show=shown.append)
     assert len(shown) == 2
-    monkeypatch.setattr(training.files, "check", fails)
+    monkeypatch.setattr(files, "check", fails)
     for verb in (training.evaluate, training.plot):
-        monkeypatch.setattr(training, "load", lambda *_: pytest.fail("it had begun"))
+        monkeypatch.setattr(finished_run, "load", lambda *_: pytest.fail("it had begun"))
         with pytest.raises(OSError):
             verb(run)

@@ -68,6 +68,16 @@ def test_normal_codes_have_the_closed_form(at_once, monkeypatch):
     assert evaluation.aggregate_kl(vae, x[:100]).mean < 0.3
 
 
+def test_each_part_alone_is_that_of_all_parts():
+    x, vae = points(), encoding(0.8, 0.6)
+    vae.run_eagerly = True
+    for arguments in ({}, {"samples": 2, "examples": 5, "seed": 3}):
+        parts = evaluation.kl_parts(vae, x, **arguments)
+        for part in ("mutual_information", "aggregate_kl"):
+            found = getattr(evaluation, part)(vae, x, **arguments)
+            np.testing.assert_array_equal(found.values, getattr(parts, part).values)
+
+
 @pytest.mark.parametrize("posterior", ["FullNormal", "InverseAutoregressiveFlow", "PlanarFlow"])
 def test_any_posterior_with_a_density_has_parts(posterior):
     vae = small_vae(posterior=members.POSTERIORS[posterior]())

@@ -6,7 +6,6 @@ from tensorflow_probability import distributions as tfd
 
 from tests import members
 from tfvae import distributions, likelihoods, preprocessing, priors
-from tfvae.likelihoods import pixels
 
 IMAGE = (4, 4, 3)
 
@@ -69,7 +68,7 @@ def test_a_quantized_logistic_is_that_of_tfp_in_float64(levels, scale):
     for loc in (-4.5, 0.0, 0.3, 1.0, 5.5):
         logistic = tfd.Logistic(np.float64(steps * loc - 0.5), np.float64(steps * scale))
         expected = tfd.QuantizedDistribution(logistic, low=0.0, high=float(steps)).log_prob(k)
-        ours = pixels.QuantizedLogistic(loc, scale, levels).log_prob(tf.constant(k / steps, tf.float32))
+        ours = distributions.QuantizedLogistic(loc, scale, levels).log_prob(tf.constant(k / steps, tf.float32))
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-3)  # float32 knows x / scale no better
 
 
@@ -90,7 +89,7 @@ def test_gradients_are_finite_at_the_ends_and_in_the_far_tails(layer):
 @pytest.mark.parametrize("levels", [2, 32, 256])
 def test_a_quantized_logistic_sums_to_one_and_knows_its_mean(levels):
     loc, scale = (a.astype(np.float32) for a in np.meshgrid([-3.0, 0.0, 0.2, 0.5, 1.1], [1e-4, 0.01, 0.1, 50.0]))
-    p = pixels.QuantizedLogistic(loc, scale, levels)
+    p = distributions.QuantizedLogistic(loc, scale, levels)
     values = np.arange(levels, dtype=np.float32)[:, None, None] / (levels - 1)
     probabilities = np.exp(p.log_prob(values), dtype=np.float64)
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=2e-5)

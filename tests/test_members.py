@@ -98,13 +98,53 @@ def test_posterior_moments_do_not_depend_on_the_place_in_a_batch(name):
 def test_rows_that_are_drawn_alike_are_still_independent_draws(name):
     """Whatever spreads the rows, of parameters and noise, samples keep their shape, and a row its distribution."""
     distribution = built(CONDITIONALS[name])(tf.tile(features(1), [3, 1]))
-    with distributions.rows_alike():
-        z = tf.cast(distribution.sample(50, seed=SEED), tf.float32).numpy()
+    z = tf.cast(distributions.draw_rows_alike(distribution, 50, SEED), tf.float32).numpy()
     assert z.shape == (50, 3, *distribution.event_shape)
     np.testing.assert_allclose(z[:, 1:], z[:, :1].repeat(2, axis=1), rtol=1e-4, atol=1e-5)
     assert len(np.unique(z[:, 0], axis=0)) > 1
     if name in members.POSTERIORS:
         assert len(np.unique(z[:, 0], axis=0)) == 50
+
+
+@pytest.mark.parametrize("name", members.POSTERIORS)
+def test_posterior_says_what_its_distribution_is_like(name):
+    layer = built(members.POSTERIORS[name])
+    distribution = layer(features())
+    z, log_q = distribution.experimental_sample_and_log_prob(3, seed=SEED)
+    assert np.isfinite(log_q).all() == layer.has_density
+    assert np.allclose(tf.norm(z, axis=-1), 1) == (not layer.flat)
+    if layer.refinable:
+        again = layer.from_unconstrained(layer.unconstrained(distribution))
+        for moment in ("mean", "stddev"):
+            np.testing.assert_allclose(getattr(again, moment)(), getattr(distribution, moment)(), rtol=1e-5)
+    else:
+        with pytest.raises(NotImplementedError, match=f"{name} is not refinable"):
+            layer.unconstrained(distribution)
+        with pytest.raises(NotImplementedError, match=f"{name} is not refinable"):
+            layer.from_unconstrained(z)
+
+
+@pytest.mark.parametrize("name", members.PRIORS)
+def test_prior_says_where_latents_may_lie(name):
+    prior = members.PRIORS[name]()
+    z = tf.random.stateless_normal([4, members.LATENT], [0, 0])
+    assert np.array_equal(prior.nearest(z), z) == prior.flat
+    drawn = given(prior).sample(4, seed=SEED)
+    np.testing.assert_allclose(prior.nearest(drawn), drawn, rtol=1e-5)
+    start, end = drawn[:2], drawn[2:]
+    path = next(iter(prior.paths.values()))
+    np.testing.assert_array_equal(prior.between(start, end, 0.3), path(start, end, 0.3))
+    for path in prior.paths.values():
+        np.testing.assert_allclose(prior.nearest(path(start, end, 0.3)), path(start, end, 0.3), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", members.OBJECTIVES)
+def test_objective_says_what_changes_with_the_step(name):
+    schedule = members.OBJECTIVES[name]().schedule
+    assert (schedule is not None) == (name in ("Capacity", "ELBO"))
+    if schedule is not None:
+        values = np.array(schedule.value(np.arange(6)))
+        assert values[0] == 0 and values[4] == values[5] and np.all(np.diff(values[:5]) > 0)
 
 
 @pytest.mark.parametrize("name", CONDITIONALS)
@@ -328,10 +368,10 @@ def test_combinations_hold_every_member(kind):
 def test_conformance(parts, two_replicas, tmp_path):
     """Parts take the same steps on one device and on two replicas; saved and loaded they are the same.
 
-    Long: four VAEs in each case.
+    Long: three VAEs in each case.
     """
     plain = conforming(parts)
-    data = batch_for(plain)
+    before, data = weights(plain), batch_for(plain)
     with two_replicas.scope():
         spread = conforming(parts)
     rows = (slice(0, 5), slice(5, 9))
@@ -344,7 +384,7 @@ def test_conformance(parts, two_replicas, tmp_path):
     for _ in range(2):
         plain.train_step(data)
         two_replicas.run(spread.train_step, args=(tf.nest.map_structure(of_replica, data),))
-    assert np.isfinite(weights(plain)).all() and np.abs(weights(plain) - weights(conforming(parts))).max() > 0
+    assert np.isfinite(weights(plain)).all() and np.abs(weights(plain) - before).max() > 0
     np.testing.assert_allclose(weights(spread), weights(plain), atol=1e-5)
     plain.save(tmp_path / "vae.keras")
     again = keras.saving.load_model(tmp_path / "vae.keras")

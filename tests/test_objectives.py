@@ -14,7 +14,7 @@ from tensorflow_probability import distributions as tfd
 from tests import members
 from tests.models import FixedNormal, begin, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import distributions, objectives, priors, random
-from tfvae.objectives import Given, base, importance
+from tfvae.objectives import Given, divergence, importance
 
 SEED = random.seed(0, random.Stream.EVALUATION)
 
@@ -91,7 +91,7 @@ def test_pairs_with_a_closed_kl():
 
 
 def test_an_estimated_kl_is_right_and_said_once(caplog):
-    base._say_estimated.cache_clear()
+    divergence._say_estimated.cache_clear()
     mixture = tfd.MixtureSameFamily(  # of one component: the standard normal, but nothing closed is known of it
         tfd.Categorical(logits=[0.0]), distributions.MultivariateNormalDiag(tf.zeros((1, 2)), tf.ones((1, 2)))
     )
@@ -262,7 +262,8 @@ def test_free_bits_of_a_prior_without_units_are_those_of_the_whole_kl(share):
 def test_units_have_the_density_of_the_whole():
     whole = wrong_posterior(linear_gaussian()[0].infer(linear_gaussian()[1]))
     z = whole.sample(seed=SEED)
-    np.testing.assert_allclose(tf.reduce_sum(whole.units().log_prob(z), axis=-1), whole.log_prob(z), rtol=1e-5)
+    units = distributions.units_of(whole)
+    np.testing.assert_allclose(tf.reduce_sum(units.log_prob(z), axis=-1), whole.log_prob(z), rtol=1e-5)
 
 
 def test_discrepancy_is_zero_between_equal_distributions_and_not_between_others():
@@ -341,6 +342,34 @@ def test_impossible_arguments(make, message):
         make()
 
 
+LEAST = {  # of each number of each objective
+    objectives.ELBO: {"beta": 0.0, "warmup_steps": 0, "cycle_steps": 0, "samples": 1},
+    objectives.FreeBits: {"nats": 0.0, "samples": 1},
+    objectives.Capacity: {"nats": 0.0, "steps": 0, "gamma": 0.0, "samples": 1},
+    objectives.Reconstruction: {"l2": 0.0},
+    objectives.BetaTC: {"alpha": 0.0, "beta": 0.0, "gamma": 0.0},
+    objectives.DIP: {"off_diagonal": 0.0, "diagonal": 0.0},
+    objectives.MMD: {"weight": 0.0, "kl": 0.0},
+    objectives.IWAE: {"samples": 1, "chosen": 1},
+    objectives.MIWAE: {"groups": 1, "samples": 1},
+    objectives.PIWAE: {"groups": 1, "samples": 1},
+    objectives.CIWAE: {"samples": 1, "beta": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [(kind, field) for kind, numbers in LEAST.items() for field in numbers],
+    ids=lambda part: part if isinstance(part, str) else part.__name__,
+)
+def test_each_number_may_be_its_least_and_no_less(kind, field):
+    numbers = LEAST[kind]
+    step = 1 if isinstance(numbers[field], int) else 1e-3
+    assert getattr(kind(**numbers), field) == numbers[field]
+    with pytest.raises(ValueError, match=rf"^[^:]*\b{field}\b.*: {kind.__name__}"):
+        kind(**numbers | {field: numbers[field] - step})
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -370,6 +399,29 @@ def test_an_objective_cannot_be_changed(name):
     field = dataclasses.fields(objective)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(objective, field, getattr(objective, field))
+
+
+@pytest.mark.parametrize("name", members.OBJECTIVES)
+def test_an_objective_comes_back_from_a_file_that_knows_its_name_alone(name):
+    """Under the package's name, not the module's: a file is read by a version that keeps it elsewhere."""
+    objective = members.OBJECTIVES[name]()
+    written = keras.saving.serialize_keras_object(objective)
+    assert written["registered_name"] == f"tfvae>{name}"
+    written["module"] = None
+    assert keras.saving.deserialize_keras_object(written) == objective
+
+
+@pytest.mark.parametrize(
+    "name", {type(LOSSES[name][0]): name for name in reversed(LOSSES)}.values()
+)  # the first of each
+def test_only_objectives_of_the_whole_batch_depend_on_its_other_examples(name):
+    """For others a batch goes through in parts, where that is faster."""
+    objective = LOSSES[name][0]
+    vae, x, _ = linear_gaussian()
+    posterior, prior = wrong_posterior(vae.infer(x)), vae.prior.distribution()
+    whole = objective(Given(x, posterior, prior, vae.decode, 4, SEED)).loss
+    part = objective(Given(x[:2], posterior[:2], prior, vae.decode, 4, SEED)).loss
+    assert np.allclose(whole[:2], part, rtol=1e-4) != objective.whole_batch
 
 
 # bounds by importance weights
@@ -514,7 +566,7 @@ def test_the_gradient_of_chosen_draws_has_the_expectation_of_that_of_all(estimat
 
 def test_draws_are_chosen_by_their_weights():
     v = tf.repeat(tf.constant([[0.1], [0.0], [0.6], [0.3]]), 5000, axis=1)  # [S, B]
-    s, b = np.moveaxis(importance.chosen_by_weight(v, 3, SEED).numpy(), -1, 0)  # [C, B]
+    s, b = np.moveaxis(importance.choose_by_weight(v, 3, SEED).numpy(), -1, 0)  # [C, B]
     np.testing.assert_array_equal(b, np.broadcast_to(np.arange(5000), (3, 5000)))
     np.testing.assert_allclose(np.bincount(s.ravel(), minlength=4) / s.size, v[:, 0], atol=0.02)
     assert (s != 1).all()
@@ -522,7 +574,7 @@ def test_draws_are_chosen_by_their_weights():
 
 def test_the_last_draw_is_chosen_where_rounding_goes_past_it(monkeypatch):
     monkeypatch.setattr(random, "uniform", lambda shape, seed: tf.ones(shape))
-    choice = importance.chosen_by_weight(tf.constant([[0.25, 1.0], [0.75, 0.0]]), 2, SEED).numpy()
+    choice = importance.choose_by_weight(tf.constant([[0.25, 1.0], [0.75, 0.0]]), 2, SEED).numpy()
     np.testing.assert_array_equal(choice, [[[1, 0], [1, 1]]] * 2)
 
 

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import members
 from tests.models import small_images, small_vae
-from tfvae import preprocessing, random
+from tfvae import likelihoods, preprocessing, random
 
 SEED = random.seed(0, random.Stream.TRAINING)
 
@@ -62,3 +63,74 @@ def test_a_preprocessor_that_would_cast_pixels_is_refused():
     vae = small_vae(preprocessor=keras.Sequential([keras.layers.Identity(), preprocessing.Binarize()]))
     with pytest.raises(ValueError, match="takes float32, but the data is uint8"):
         vae.fit(small_images(), verbose=0)
+
+
+# the view that a VAE has of any layer
+
+
+@keras.saving.register_keras_serializable("tests")
+class Jitter(preprocessing.Preprocessor):
+    """Adds noise in training; it takes whatever is below `MOST`."""
+
+    MOST = 300.0
+    data_dtype = "uint8"
+    bounds = (0.0, 2.0)
+    domain = "numbers below 300"
+
+    def support(self, data):
+        return tf.cast(data, tf.float32) < self.MOST
+
+    def preprocess(self, data, training=False, seed=None):
+        x = self(data, training=training)
+        return x + random.uniform(tf.shape(x), seed) if training else x
+
+    def call(self, data):
+        return tf.cast(data, tf.float32) / 255
+
+
+@keras.saving.register_keras_serializable("tests")
+class Seeded(keras.layers.Layer):
+    """A layer that is no `Preprocessor`, whose call takes a seed."""
+
+    def call(self, data, training=False, seed=None):
+        x = tf.cast(data, tf.float32) / 255
+        return x + random.uniform(tf.shape(x), seed) if training else x
+
+
+def test_a_preprocessor_of_ones_own_draws_noise_and_says_what_it_takes(tmp_path):
+    vae = small_vae(preprocessor=Jitter(), likelihood=likelihoods.Normal(members.IMAGE))
+    images = tf.constant(small_images())
+    assert vae.data_dtype == "uint8" and vae.preprocessor_view.bounds == (0.0, 2.0)
+    plain = vae.preprocess(images)
+    np.testing.assert_array_equal(
+        vae.preprocess(images, training=True, seed=SEED), plain + random.uniform(tf.shape(plain), SEED)
+    )
+    with pytest.raises(ValueError, match="the preprocessor Jitter takes numbers below 300, but the data has values"):
+        vae.fit(301 * np.ones((5, *members.IMAGE), np.float32), verbose=0)
+    vae.fit(small_images(), verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    again = keras.saving.load_model(tmp_path / "vae.keras")
+    np.testing.assert_array_equal(again.predict(images, verbose=0), vae.predict(images, verbose=0))
+
+
+@pytest.mark.parametrize("make", [Seeded, lambda: keras.Sequential([keras.Sequential([Seeded()])])])
+def test_any_layer_whose_call_takes_a_seed_is_handed_it(make):
+    vae = small_vae(preprocessor=make(), likelihood=likelihoods.Normal(members.IMAGE))
+    images = (small_images() / 255).astype(np.float32)
+    one, two = (vae.preprocess(images, training=True, seed=random.fold(SEED, i)) for i in range(2))
+    assert np.abs(one - two).max() > 0.1
+    np.testing.assert_array_equal(one, vae.preprocess(images, training=True, seed=random.fold(SEED, 0)))
+
+
+def test_noise_within_a_model_that_hands_on_no_seed_is_refused():
+    first = keras.Input(members.IMAGE, dtype="uint8")
+    functional = keras.Model(first, preprocessing.Binarize()(first))
+    with pytest.raises(ValueError, match=r"the preprocessor Functional holds Binarize, .*into a keras\.Sequential"):
+        small_vae(preprocessor=functional)
+
+
+def test_a_layer_of_keras_promises_nothing():
+    view = preprocessing.view_layer(keras.layers.Rescaling(2.0))
+    assert view.bounds == (None, None) and view.declared_dtype is None and view.data_dtype == "float32"
+    assert view.support(tf.zeros(3)) is None and view.remark(tf.zeros(3)) is None
+    np.testing.assert_array_equal(view.preprocess(tf.ones(3), True, SEED), [2, 2, 2])

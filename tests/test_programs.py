@@ -55,5 +55,5 @@ def test_evaluations_and_exports_one_after_the_other(warned, replicas_of):
     for _ in range(TIMES):
         over = replicas.over_replicas(replicas_of(1), lambda rows, seed: rows[None])
         over(tf.range(4), lambda row: tf.constant([0, row]))
-        saved_model.answers({"f": function}, {"f": {"x": [1.0]}})
+        saved_model.compute_answers({"f": function}, {"f": {"x": [1.0]}})
     assert warned == []

@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from tests import processes
-from tfvae import cli, config, local_processes, progress, rendezvous
+from tfvae import cli, local_cluster, progress, rendezvous
+from tfvae.config import strategy
 
 LONE = """
 import signal, sys
@@ -20,7 +21,7 @@ from tfvae import rendezvous
 from tfvae.cli import terminal
 terminal.SECONDS = 0.1
 own, *others = sys.argv[1:]
-with terminal.shown():
+with terminal.show_progress():
     rendezvous.meet(own, others)
 with served(own):  # as by TensorFlow
     print("met", flush=True)
@@ -29,7 +30,7 @@ with served(own):  # as by TensorFlow
 
 
 def addresses(count):
-    return [f"localhost:{port}" for port in local_processes.free_ports(count)]
+    return [f"localhost:{port}" for port in local_cluster.free_ports(count)]
 
 
 def served(address):
@@ -71,7 +72,7 @@ def test_what_is_waited_for_is_said_until_it_comes(monkeypatch):
             servers.append(served((first, second)[len(servers)]))
 
     monkeypatch.setattr(listener, "doing", doing)
-    with progress.heard(listener):
+    with progress.listen(listener):
         rendezvous.meet(own, [first, second])
     for server in servers:
         server.close()
@@ -162,7 +163,7 @@ def test_whom_a_worker_waits_for(monkeypatch, task, waits_for):
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
     met = []
     monkeypatch.setattr(rendezvous, "meet", lambda *addresses: met.append(addresses))
-    config._meet()
+    strategy.meet_workers()
     assert met == ([] if waits_for is None else [waits_for])
 
 
@@ -194,7 +195,7 @@ def test_a_taken_port_is_a_line_of_the_command(monkeypatch, tmp_path, capsys):
 
 def test_ports_of_local_workers_are_kept_for_them():
     """Else any connection of any program might get one, before its worker listens."""
-    with local_processes.of_cluster(2) as environments:
+    with local_cluster.cluster_environments(2) as environments:
         task = json.loads(environments[0]["TF_CONFIG"])
         for address in task["cluster"]["worker"]:
             with pytest.raises(OSError, match="in use"), socket.socket() as stranger:

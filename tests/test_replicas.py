@@ -4,6 +4,7 @@ import concurrent.futures
 import functools
 import json
 import os
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tests import processes
 from tests.models import GRAPH, small_images, small_vae
 from tests.worker import fitted
-from tfvae import local_processes, replicas
+from tfvae import local_cluster, replicas
 
 pytestmark = pytest.mark.xdist_group("replicas")  # what one device gives is found once
 TOLERANCE = {"SGD": 1e-6, "Adam": 1e-4}
@@ -54,7 +55,7 @@ def test_devices_give_the_numbers_of_one(replicas_of, count, kind):
 
 def on_workers(count, devices, settings, folder):
     """What the chief of `count` workers found."""
-    addresses = [f"127.0.0.1:{port}" for port in local_processes.free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in local_cluster.free_ports(count)]
     arguments = [str(devices), json.dumps(settings | {"out": str(folder / "found.npz")})]
     started = []
     for index in range(count):
@@ -117,3 +118,27 @@ def test_arrays_are_fitted_under_a_strategy(replicas_of):
     for _ in range(2):
         assert np.isfinite(vae.fit(images, batch_size=5, verbose=0).history["elbo"]).all()
     assert int(vae.optimizer.iterations.numpy()) == 4
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "several", "chief"),
+    [
+        ({}, ("", 0), False, True),
+        ({"worker": 1}, ("worker", 0), False, True),
+        ({"worker": 2}, ("worker", 0), True, True),
+        ({"worker": 2}, ("worker", 1), True, False),
+        ({"chief": 1, "worker": 1}, ("chief", 0), True, True),
+        ({"chief": 1, "worker": 1}, ("worker", 0), True, False),
+    ],
+)
+def test_who_is_the_chief(cluster, task, several, chief):
+    spec = tf.train.ClusterSpec({job: [f"localhost:{index}" for index in range(n)] for job, n in cluster.items()})
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(spec, task_type=task[0], task_id=task[1])
+    strategy = types.SimpleNamespace(cluster_resolver=resolver, num_replicas_in_sync=1)
+    assert replicas.has_several_workers(strategy) == replicas.has_several(strategy) == several
+    assert replicas.is_chief(strategy) == chief
+
+
+def test_one_process_is_its_own_chief(replicas_of):
+    for strategy in (tf.distribute.get_strategy(), replicas_of(2)):
+        assert replicas.is_chief(strategy) and not replicas.has_several_workers(strategy)

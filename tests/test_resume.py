@@ -12,6 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import processes
 from tests.models import weights
@@ -25,8 +26,8 @@ FOUR = ("fit.epochs=4", "fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode
 
 def last(run):
     """All that the last checkpoint holds but its state."""
-    saved = callbacks.latest(run / "checkpoints")
-    reader = callbacks.tf.train.load_checkpoint(saved.path)
+    saved = callbacks.latest_checkpoint(run / "checkpoints")
+    reader = tf.train.load_checkpoint(saved.path)
     names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("vae", "position"))]
     return saved, {name: reader.get_tensor(name) for name in sorted(names)}
 
@@ -146,12 +147,12 @@ def test_streamed_data_goes_on_too(tmp_path, monkeypatch):
 def test_a_damaged_checkpoint_is_passed_over(whole, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(whole, run)
-    saved = callbacks.latest(run / "checkpoints")
+    saved = callbacks.latest_checkpoint(run / "checkpoints")
     data = pathlib.Path(f"{saved.path}.data-00000-of-00001")
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 0xFF
     data.write_bytes(content)
-    assert callbacks.latest(run / "checkpoints").state["epoch"] == 3
+    assert callbacks.latest_checkpoint(run / "checkpoints").state["epoch"] == 3
     training.train(SMOKE, run, FOUR, resume=True)
     assert "is damaged: going on from" in capsys.readouterr().err
     assert_same(run, whole)
@@ -163,7 +164,7 @@ def test_a_finished_run_is_left_as_it_is(whole):
     assert (whole / "history.csv").read_text() == before
     assert (
         json.loads((whole / "run.json").read_text())["best_epoch"]
-        == callbacks.latest(whole / "checkpoints").state["best_epoch"]
+        == callbacks.latest_checkpoint(whole / "checkpoints").state["best_epoch"]
     )
 
 
@@ -202,7 +203,7 @@ def test_an_existing_run_is_not_overwritten(whole):
 
 def test_two_processes_do_not_share_a_run(whole):
     """Long: a process of the command."""
-    with training.alone(whole):
+    with training.lock(whole):
         done = processes.run(*command(whole, "--set", "fit.epochs=4", "--set", FOUR[1]))
     assert done.returncode == 2 and "another process trains" in done.stderr
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy.spatial.distance import cdist
 
 from tests.models import small_images, small_vae
-from tfvae import evaluation
+from tfvae import distributions, evaluation, networks, posteriors, priors
 from tfvae.evaluation import samples
 
 
@@ -147,6 +147,31 @@ def test_draws_follow_the_means_of_the_model():
     expected = vae.sample(4000).numpy()
     error = np.sqrt(expected.mean(axis=0) * (1 - expected.mean(axis=0)) / 4000)
     assert (np.abs(evaluation.draws(vae, 4000).mean(axis=0) - expected.mean(axis=0)) < 5 * np.sqrt(2) * error).all()
+
+
+class DrawnNormal(distributions.Conditional):
+    """p(x|z) = N(x; mean(z), 0.5^2 I), a distribution that takes its noise from the seed just as the prior does."""
+
+    def distribution(self, mean):
+        return distributions.MultivariateNormalDiag(mean, tf.fill(tf.shape(mean), 0.5))
+
+
+def test_draws_have_the_covariance_of_a_linear_model():
+    """x = W z + b + noise: W W^T + 0.5^2 I, as the noise of x is none of that of z."""
+    vae = small_vae(
+        encoder=networks.mlp(4, [4]),
+        posterior=posteriors.DiagonalNormal(2),
+        prior=priors.StandardNormal(2),
+        decoder=networks.mlp(2, [2], "linear"),
+        likelihood=DrawnNormal(4),
+        preprocessor=None,
+    )
+    loading, shift = np.array([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]), np.array([1.0, -1.0, 2.0, 0.0])
+    vae.decoder.set_weights([np.eye(2), np.zeros(2)])
+    vae.likelihood.set_weights([loading, shift])
+    drawn = evaluation.draws(vae, 5000)
+    np.testing.assert_allclose(drawn.mean(axis=0), shift, atol=0.05)
+    np.testing.assert_allclose(np.cov(drawn.T), loading.T @ loading + 0.25 * np.eye(4), atol=0.05)
 
 
 def test_squared_error_is_that_of_predictions():

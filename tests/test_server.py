@@ -25,16 +25,16 @@ from tensorflow_serving.apis import (
 )
 
 from tests import members, processes
-from tests.models import small_images, small_vae
-from tfvae import exporting
+from tests.models import small_images
 from tfvae.server import engine, json_tensors, settings
-from tfvae.server.errors import Refused
 from tfvae.server.models import Model
-from tfvae.server.signature import Batching, Signature
+from tfvae.server.request_errors import RequestError
+from tfvae.server.request_queue import Batching
+from tfvae.server.signature import Signature
 
 pytestmark = pytest.mark.xdist_group("server")  # one of each worker would take its time
 ROOT = pathlib.Path(__file__).parent.parent
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 
 
 class Server:
@@ -68,13 +68,28 @@ class Server:
         return self.process.returncode, output, errors
 
 
+WITHOUT_WARM_UP = shutil.ignore_patterns("tf_serving_warmup_requests")
+
+
+def copied_with_other_weights(version, folder):
+    """Copies a version, with weights half as large; it has no requests to be warmed up with, and loads sooner."""
+    shutil.copytree(version, folder, ignore=WITHOUT_WARM_UP)
+    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
+    tensors = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    halved = [value / 2 if np.asarray(value).dtype == np.float32 else value for value in tensors.values()]
+    prefix = str(folder / "variables" / "variables")
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=list(tensors), shape_and_slices=[""] * len(tensors), tensors=halved)
+
+
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(small_exported, tmp_path_factory):
     """A folder of servables, of two versions each; the VAE of the second."""
+    vae, exported = small_exported
     folder = tmp_path_factory.mktemp("served") / "models"
-    exporting.export(small_vae(seed=1), folder, samples=5)
-    vae = small_vae(seed=2)
-    exporting.export(vae, folder, samples=5)
+    for servable in ("encoder", "decoder", "scorer"):
+        copied_with_other_weights(exported / servable / "1", folder / servable / "1")
+        ignored = WITHOUT_WARM_UP if servable == "scorer" else None  # here no program of it runs
+        shutil.copytree(exported / servable / "1", folder / servable / "2", ignore=ignored)
     return folder, vae
 
 
@@ -87,7 +102,7 @@ def served(models):
         for name in ("encoder", "decoder", "scorer")
     ]
     config.write_text("model_config_list { " + " ".join(entries) + " }")
-    server = Server(models[0], "--config", str(config), "--most-bytes", str(MOST_BYTES), "--poll", "0.2")
+    server = Server(models[0], "--config", str(config), "--max-bytes", str(MAX_BYTES), "--poll", "0.2")
     yield server
     status, _, errors = server.end()
     assert status == 0, errors
@@ -95,7 +110,7 @@ def served(models):
 
 
 def test_rows_and_columns(models, served):
-    """Long: it is the first, for which two versions are exported and a server is started."""
+    """Long: it is the first, for which servables are exported and a server is started."""
     z = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, -1.0]], np.float32)
     expected = models[1].decode(z).mean()
     for body in ({"instances": z.tolist()}, {"instances": [{"z": row} for row in z.tolist()]}):
@@ -140,7 +155,7 @@ BAD = [
     ("decoder:predict", "[1]", 400, "must be a JSON object"),
     ("decoder:predict", b"\xff\xfe\x00", 400, "JSON Parse error"),
     ("decoder:predict", "[" * 100_000, 400, "JSON Parse error"),
-    ("decoder:predict", LARGE, 413, f"larger than {MOST_BYTES:,} bytes"),
+    ("decoder:predict", LARGE, 413, f"larger than {MAX_BYTES:,} bytes"),
     ("decoder:predict", {"signature_name": "dream", "instances": [[0, 0, 0]]}, 400, "decoder has no signature dream"),
     ("decoder:predict", {"signature_name": 3, "instances": [[0, 0, 0]]}, 400, "signature_name must be a string"),
     ("decoder:predict", {"signature_name": "generate", "instances": [[2**40, 0]]}, 400, "seed must be int32"),
@@ -350,13 +365,13 @@ def test_versions_come_and_go_while_it_serves(models, tmp_path):
 
 
 def only(servable, models, folder):
-    """A folder of one servable's newest version: it is ready sooner."""
-    shutil.copytree(models[0] / servable / "2", folder / servable / "2")
+    """A folder of one servable's newest version, which is not warmed up: it is ready sooner."""
+    shutil.copytree(models[0] / servable / "2", folder / servable / "2", ignore=WITHOUT_WARM_UP)
     return folder
 
 
 def test_too_many_requests_are_refused(models, tmp_path):
-    server = Server(only("decoder", models, tmp_path), "--most-requests", "2")
+    server = Server(only("decoder", models, tmp_path), "--max-requests", "2")
     try:
         host, port = server.rest.split(":")
         head = b"POST /v1/models/decoder:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
@@ -418,10 +433,10 @@ def test_mistakes_at_the_start_are_one_line(models, tmp_path, options, message):
 def test_configuration_files(tmp_path):
     path = tmp_path / "batching.config"
     path.write_text("max_batch_size { value: 8 } batch_timeout_micros { value: 500 } allowed_batch_sizes: [2, 8]")
-    assert settings.batching_file(path) == Batching(8, 500, allowed_batch_sizes=(2, 8))
+    assert settings.read_batching_file(path) == Batching(8, 500, allowed_batch_sizes=(2, 8))
     path.write_text("max_batch_size { value: 8 } allowed_batch_sizes: [2, 4]")
     with pytest.raises(ValueError, match="must rise, and end with max_batch_size, 8"):
-        settings.batching_file(path)
+        settings.read_batching_file(path)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     path.write_text(
@@ -429,16 +444,16 @@ def test_configuration_files(tmp_path):
         f'"{tmp_path}/b" model_version_policy {{ specific {{ versions: 3 versions: 5 }} }} '
         'version_labels { key: "canary" value: 5 } } }'
     )
-    a, b = settings.models_file(path, tmp_path)
+    a, b = settings.read_models_file(path, tmp_path)
     assert a == Model("a", tmp_path / "a", "latest", (1,)) and b.policy == "specific" and b.labels == {"canary": 5}
     for number in (1, 3, 4):
         for name in ("a", "b"):
             (tmp_path / name / str(number)).mkdir()
-    assert a.wanted() == [4] and b.wanted() == [3]
+    assert a.wanted_versions() == [4] and b.wanted_versions() == [3]
     arguments = engine.command([a, b], 8501, 8500, None, 1.0, tmp_path)
     written = tmp_path / "models.config"
     assert f"--model_config_file={written}" in arguments and "--port=8500" in arguments
-    assert settings.models_file(written, "/nowhere") == [a._replace(base_path=a.base_path.resolve()), b]
+    assert settings.read_models_file(written, "/nowhere") == [a._replace(base_path=a.base_path.resolve()), b]
 
 
 def test_tensorflow_model_server_is_started_with_the_same_options(models, tmp_path):
@@ -464,14 +479,14 @@ def test_a_group_that_fails_leaves_no_request_without_an_answer(tmp_path, monkey
     tf.saved_model.save(module, str(tmp_path), signatures=module.double)
     loaded = tf.saved_model.load(str(tmp_path))  # whose variables live as long as it does
     signature = Signature("double", loaded.signatures["serving_default"], Batching(num_batch_threads=1))
-    answer = signature._answer
+    answer = signature.run
 
     def failing(arrays):
         if any(np.any(array == 3.0) for array in arrays):
             raise MemoryError("no room")
         return answer(arrays)
 
-    monkeypatch.setattr(signature, "_answer", failing)
+    monkeypatch.setattr(signature, "run", failing)
 
     async def asked():
         rows = [signature.answer({"x": np.array([[i]], np.float32)}) for i in range(8)]
@@ -484,12 +499,12 @@ def test_a_group_that_fails_leaves_no_request_without_an_answer(tmp_path, monkey
 
 
 def test_numbers_that_json_has_not_are_written_as_tensorflow_serving_does():
-    written = json_tensors.written({"elbo": np.array([-np.inf, np.nan, 1.5], np.float32)}, by_row=True)
+    written = json_tensors.write_outputs({"elbo": np.array([-np.inf, np.nan, 1.5], np.float32)}, by_row=True)
     assert written == b'{"predictions": [-Infinity, NaN, 1.5]}'
     outputs = {"elbo": np.array([-np.inf, 1.5], np.float32), "kl": np.array([np.inf, 2.0], np.float32)}
-    written = json_tensors.written(outputs, by_row=True)
+    written = json_tensors.write_outputs(outputs, by_row=True)
     assert written == b'{"predictions": [{"elbo": -Infinity, "kl": Infinity}, {"elbo": 1.5, "kl": 2.0}]}'
-    written = json_tensors.written({"image_bytes": np.array([b"hi"], object), "n": np.array([1])}, by_row=False)
+    written = json_tensors.write_outputs({"image_bytes": np.array([b"hi"], object), "n": np.array([1])}, by_row=False)
     assert json.loads(written) == {"outputs": {"image_bytes": [{"b64": "aGk="}], "n": [1]}}
 
 
@@ -519,5 +534,5 @@ def test_requests_at_the_same_time_are_run_together(tmp_path):
     assert {i: float(answer[0, 0]) for i, answer in answers.items()} == {i: 2.0 * i for i in range(8)}
     assert 1 <= int(loaded.runs) < 8
     assert signature({"x": np.zeros((20, 1), np.float32)})["y"].shape == (20, 1)  # more than a batch: alone
-    with pytest.raises(Refused, match="x must have shape"):
+    with pytest.raises(RequestError, match="x must have shape"):
         signature({"x": np.zeros((20, 2), np.float32)})

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tests import members, processes
 from tests.models import linear_gaussian, small_images, small_vae
 from tfvae import evaluation, exporting, networks, preprocessing, priors
-from tfvae.exporting import saved_model
+from tfvae.exporting import half_precision, saved_model
 from tfvae.exporting import signatures as signatures_module
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -27,15 +27,24 @@ SEEDS = np.array([[0, 1], [0, 1], [7, 3], [5, 5], [9, 9], [2, 1]], np.int32)
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    vae, folder = small_vae(), tmp_path_factory.mktemp("models")
-    return vae, folder, exporting.export(vae, folder, samples=20, about={"config": {"latent_size": 3}})
+def exported(small_exported):
+    """The model, the folder of its servables, and servable -> its version."""
+    vae, folder = small_exported
+    return vae, folder, {name: folder / name / "1" for name in ("encoder", "decoder", "scorer")}
 
 
 @pytest.fixture(scope="module")
 def signatures(exported):
     """servable -> its signatures."""
     return {name: tf.saved_model.load(str(path)).signatures for name, path in exported[2].items()}
+
+
+@pytest.fixture(scope="module")
+def no_pixels(tmp_path_factory):
+    """`linear_gaussian`, its data, the folder of its servables, and what `export` gave."""
+    vae, x, _ = linear_gaussian()
+    folder = tmp_path_factory.mktemp("no_pixels")
+    return vae, x, folder, exporting.export(vae, folder, samples=5)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +60,7 @@ def conditional():
     def by_name(signature):
         return lambda **given: signature.function(*(given[spec.name] for spec in signature.specs))
 
-    found = signatures_module.of(vae, 2, 5, False)
+    found = signatures_module.make_signatures(vae, 2, 5, False)
     return vae, {name: {key: by_name(its) for key, its in signatures.items()} for name, signatures in found.items()}
 
 
@@ -65,14 +74,16 @@ def test_the_session_loader_gives_the_models_answers(exported):
 
 
 def test_the_check_sees_a_difference(exported, tmp_path):
-    shutil.copytree(exported[1], tmp_path, dirs_exist_ok=True)
+    for name in ("encoder", "decoder", "scorer"):  # of all, the one whose programs are made soonest
+        shutil.copytree(exported[2]["decoder"], tmp_path / name / "1")
     path = tmp_path / "decoder" / "1" / "assets.extra" / "check.npz"
     with np.load(path) as file:
         stored = dict(file)
     stored["decode/outputs/mean"] = stored["decode/outputs/mean"] + 1e-3
     np.savez(path, **stored)
     done = processes.run(CHECK, tmp_path)
-    assert done.returncode == 1 and "DIFFERS" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if "DIFFERS" in line]
+    assert done.returncode == 1 and line.startswith("decoder/1 decode ")
 
 
 def test_the_check_names_a_missing_servable(tmp_path):
@@ -257,6 +268,45 @@ def test_half_precision_is_measured(exported, tmp_path, dtype, bound):
     assert tf.as_dtype(dtype) in kinds
 
 
+def test_a_converted_vae_has_networks_of_the_other_type_and_answers_alike():
+    vae = small_vae()
+    half, images = half_precision.convert(vae, "bfloat16"), tf.constant(small_images(3))
+    for network, other in ((vae.encoder, half.encoder), (vae.decoder, half.decoder)):
+        assert {weight.dtype for weight in other.weights} == {"bfloat16"}
+        for one, its in zip(network.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(tf.cast(one, tf.bfloat16), its)
+    assert half.posterior is vae.posterior and half.likelihood is vae.likelihood
+    mean = half.encode(images).mean()
+    assert mean.dtype == tf.float32
+    np.testing.assert_allclose(mean, vae.encode(images).mean(), atol=0.05)
+
+
+def parity_of(path, exact, stored):
+    """Of one signature `f`, whose function answers `exact`, and of which check.npz holds `stored`."""
+    (path / "assets.extra").mkdir(exist_ok=True)
+    np.savez(path / "assets.extra" / "check.npz", **{"f/outputs/y": np.array(stored, np.float32)})
+    signature = signatures_module.Signature(lambda x: {"y": x}, [tf.TensorSpec([None], tf.float32, "x")])
+    return half_precision.measure_parity(path, {"f": {"x": np.array(exact, np.float32)}}, {"f": signature})
+
+
+@pytest.mark.parametrize(
+    ("exact", "stored", "expected"),
+    [
+        ([1.0, -2.0], [1.0, -2.0], 0.0),
+        ([0.5, 1.0], [0.75, 1.0], 0.25),  # absolute, below 1
+        ([8.0, 0.0], [10.0, 0.0], 0.25),  # in parts of the value, above
+        ([-np.inf, 4.0], [-np.inf, 5.0], 0.25),  # infinities that agree do not count
+    ],
+)
+def test_parity_is_the_largest_difference(tmp_path, exact, stored, expected):
+    assert parity_of(tmp_path, exact, stored) == {"f": {"y": pytest.approx(expected)}}
+
+
+def test_an_answer_that_overflows_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="f has y that are not finite in this dtype: try bfloat16"):
+        parity_of(tmp_path, [1e5], [np.inf])
+
+
 def test_another_dtype_is_refused(exported, tmp_path):
     with pytest.raises(ValueError, match="dtype must be one of float32, float16, bfloat16, not 'int8'"):
         exporting.export(exported[0], tmp_path, dtype="int8")
@@ -272,9 +322,8 @@ def test_xla_compiles_where_it_is_served(exported, signatures, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_data_that_are_no_pixels_have_one_form(tmp_path):
-    vae, x, _ = linear_gaussian()
-    paths = exporting.export(vae, tmp_path, samples=5)
+def test_data_that_are_no_pixels_have_one_form(no_pixels):
+    vae, x, _, paths = no_pixels
     served = tf.saved_model.load(str(paths["encoder"])).signatures
     assert set(served) == {"serving_default", "encode", "sample"}
     np.testing.assert_allclose(served["encode"](x=tf.constant(x))["mean"], vae.encode(x).mean(), atol=1e-5)
@@ -282,19 +331,21 @@ def test_data_that_are_no_pixels_have_one_form(tmp_path):
 
 def test_rescaled_pixels():
     vae = small_vae(preprocessor=preprocessing.Rescale(), likelihood=members.LIKELIHOODS["ContinuousBernoulli"]())
-    score = signatures_module.of(vae, 2, 5, False)["scorer"]["score_image"]
-    given = saved_model.examples(vae, score.specs)
+    score = signatures_module.make_signatures(vae, 2, 5, False)["scorer"]["score_image"]
+    given = saved_model.make_request(vae, score.specs)
     assert np.isfinite(
-        saved_model.answers({"score_image": score.function}, {"score_image": given})["score_image"]["elbo"]
+        saved_model.compute_answers({"score_image": score.function}, {"score_image": given})["score_image"]["elbo"]
     ).all()
 
 
-def test_versions_are_numbered_and_never_overwritten(tmp_path):
-    """Long: two exports."""
-    vae, _, _ = linear_gaussian()
-    assert {path.name for path in exporting.export(vae, tmp_path).values()} == {"1"}
+def test_versions_are_numbered_and_never_overwritten(no_pixels, tmp_path):
+    vae, _, folder, paths = no_pixels
+    assert {path.name for path in paths.values()} == {"1"}
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "encoder" / "7").mkdir()
     assert {path.name for path in exporting.export(vae, tmp_path).values()} == {"8"}
+    for name, path in paths.items():
+        assert saved_model.checksum(tmp_path / name / "1") == saved_model.checksum(path)
 
 
 def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):

@@ -17,9 +17,10 @@ import pytest
 
 from tests import renewals
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import config, local_processes, progress, training, tuning
+from tfvae import config, fresh_process, progress, training, tuning
 from tfvae.config import ConfigError
-from tfvae.tuning import Space, report
+from tfvae.tuning import Space, results, run_search
+from tfvae.tuning import oracle as oracles
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
@@ -76,7 +77,7 @@ def test_a_key_is_set_only_under_its_condition():
     model = tuning.HyperModel(SMOKE, space)
     hp = keras_tuner.HyperParameters()
     hp.values = {"posterior": json.dumps({"PlanarFlow": None}), "posterior.PlanarFlow.layers": 3}
-    assert model.experiment(hp).posterior == {"PlanarFlow": {"layers": 3}}
+    assert model.experiment(hp).posterior.as_keys() == {"PlanarFlow": {"layers": 3}}
     hp = keras_tuner.HyperParameters()
     model.space.draw(hp)
     oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("x", "max"), 8, hyperparameters=hp, seed=1)
@@ -142,8 +143,8 @@ def test_what_runs_in_all_processes_is_said(tmp_path, monkeypatch):
     heard, lines, listener = [], [], progress.Listener()
     monkeypatch.setattr(listener, "at", heard.append)
     monkeypatch.setattr(listener, "line", lines.append)
-    with progress.heard(listener):
-        tuning._telling(oracle)
+    with progress.listen(listener):
+        oracles.tell_progress(oracle, lambda trial: tmp_path / "search" / f"trial_{trial}" / "run")
     trials = [oracle.create_trial(f"worker{index}") for index in range(2)]
     trials[1].status, trials[1].message = "INVALID", "no"
     oracle.end_trial(trials[1])
@@ -172,7 +173,7 @@ def searched(tmp_path_factory):
 
         def diverges(experiment, run, *arguments, **more):
             if "trial_1" in str(run):
-                experiment = experiment._replace(optimizer={"SGD": {"learning_rate": 1e30}})
+                experiment = config.from_keys(experiment.as_keys() | {"optimizer": {"SGD": {"learning_rate": 1e30}}})
             return trained(experiment, run, *arguments, **more)
 
         patched.setattr(training, "train_experiment", diverges)
@@ -266,35 +267,35 @@ def test_the_searches_that_are_shown_can_be_made(tmp_path, path):
     if path.suffix == ".md":
         (text,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "tune.yaml").write_text(text.replace("../digits.yaml", str(ROOT / "configs" / "digits.yaml")))
-    settings, model, oracle = tuning._read(tmp_path / "tune.yaml", ())
+    settings, model, oracle = run_search.read_search(tmp_path / "tune.yaml", ())
     assert settings.objective == "val_elbo" and oracle.max_trials == 20
-    assert model.experiment(keras_tuner.HyperParameters()).decoder["mlp"]["units"] == [100]
+    assert model.experiment(keras_tuner.HyperParameters()).decoder.written["units"] == [100]
 
 
 def test_only_active_parameters_stand_in_a_line():
     row = {"trial": "3", "status": "completed", "score": -101.234, "message": None, "a.b": 0.00123, "c": "x", "d.b": 2}
-    assert report.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x, d.b=2"
+    assert results.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x, d.b=2"
 
 
 @pytest.mark.slow
 def test_a_search_can_be_done_in_parts(tmp_path):
     path, folder = written(tmp_path), tmp_path / "search"
-    assert tuning.search(path, folder, most_trials=1) is None
+    assert tuning.search(path, folder, max_trials=1) is None
     assert len(list(folder.glob("search/trial_*"))) == 1 and not (folder / "best").exists()
-    assert tuning.search(path, folder, most_trials=1) is None
-    rows = tuning.search(path, folder, most_trials=1)
+    assert tuning.search(path, folder, max_trials=1) is None
+    rows = tuning.search(path, folder, max_trials=1)
     assert [row["status"] for row in rows] == ["completed"] * 2 and (folder / "best" / "model.keras").is_file()
 
 
 def test_a_process_is_renewed_until_there_is_no_more(tmp_path):
-    local_processes.renewed(renewals.write_number, tmp_path / "numbers")
+    fresh_process.call_in_fresh_processes(renewals.write_number, tmp_path / "numbers")
     numbers = (tmp_path / "numbers").read_text().split()
     assert len(numbers) == len(set(numbers)) == 3 and str(os.getpid()) not in numbers
     with pytest.raises(OSError, match="no room in x") as raised:
-        local_processes.renewed(renewals.fail, "x")
+        fresh_process.call_in_fresh_processes(renewals.fail, "x")
     assert "in fail" in raised.value.__notes__[0]
     with pytest.raises(ChildProcessError, match="status -9"):
-        local_processes.renewed(renewals.end, "x")
+        fresh_process.call_in_fresh_processes(renewals.end, "x")
 
 
 def started(path, folder, *more):

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole, or not at all."""
+"""Write files and folders so that each is there as a whole or not at all: beside, synced, then renamed."""
 
 import contextlib
 import errno
@@ -8,23 +8,25 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import filelock
 
 __all__ = ["beside", "check", "publish", "sync", "workspace", "write_json", "write_text"]
 
-PARTIAL = ".partial-"  # what names of folders begin with in which one writes
-TRIED = 2**16  # bytes, written to see whether that can be done
-CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of folders, on some file systems of networks
+AnyPath = str | os.PathLike
+PARTIAL = ".partial-"  # how the names of folders begin in which a process writes
+TRIED = 2**16  # bytes that are written to see whether that works
+CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)  # errors of some network file systems, for folders
 
 
 @contextlib.contextmanager
-def beside(path):
-    """Gives a path beside `path`, for a file or a folder, which takes the place of `path` when the block is done, and
-    the disk has it.
+def beside(path: AnyPath) -> Iterator[pathlib.Path]:
+    """Give a path beside `path`, for a file or a folder; after the block it is synced and takes the place of `path`.
 
-    The path is this process's own, and ends as `path` does. When the block fails, what it wrote is removed, and what
-    was at `path` stays; so it is after a crash.
+    No other process uses that path; its name is that of `path`. When the block fails, what it wrote is removed, and
+    what was at `path` stays, also after a crash.
     """
     path = pathlib.Path(path)
     with workspace(path.parent) as space:
@@ -34,8 +36,8 @@ def beside(path):
         _replace(partial, path, space)
 
 
-def _replace(partial, path, space):
-    if partial.is_dir() and path.is_dir():  # which one call cannot replace
+def _replace(partial: pathlib.Path, path: pathlib.Path, space: pathlib.Path) -> None:
+    if partial.is_dir() and path.is_dir():  # no single call replaces a folder
         os.rename(path, space / "replaced")
         try:
             os.rename(partial, path)
@@ -48,18 +50,19 @@ def _replace(partial, path, space):
 
 
 @contextlib.contextmanager
-def workspace(folder):
-    """A new folder in `folder` to write in, removed at the end; so are those of processes that were killed.
+def workspace(folder: AnyPath) -> Iterator[pathlib.Path]:
+    """Make a new folder in `folder` to write in, and remove it at the end; also remove those of killed processes.
 
-    A process holds a lock in its own, which falls when it ends, however: what nobody holds was left.
+    A process holds a lock in its folder, which the system releases whenever the process ends: a folder that nobody has
+    locked was left over.
 
     Raises:
         OSError: when nothing can be written there.
     """
     folder = pathlib.Path(folder)
     for left in folder.glob(f"{PARTIAL}*"):
-        _remove_left(left)
-    path, lock = _new(folder)
+        _remove_left_over(left)
+    path, lock = _new_folder(folder)
     try:
         yield path
     finally:
@@ -67,8 +70,8 @@ def workspace(folder):
         lock.release()
 
 
-def _new(folder):
-    """A new folder in `folder`, and its lock."""
+def _new_folder(folder: pathlib.Path) -> tuple[pathlib.Path, filelock.BaseFileLock]:
+    """Make a new folder in `folder`, and lock it."""
     while True:
         try:
             path = pathlib.Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
@@ -77,13 +80,13 @@ def _new(folder):
         lock = filelock.FileLock(path / ".lock")
         with contextlib.suppress(FileNotFoundError):
             lock.acquire()
-            if path.exists():  # else it was taken for left, before it was locked
+            if path.exists():  # else another process took it for left over, before it was locked
                 return path, lock
             lock.release()
 
 
-def _remove_left(path):
-    """Removes what a process left, unless that process lives; what another user left stays."""
+def _remove_left_over(path: pathlib.Path) -> None:
+    """Remove what a process left over, unless that process is alive; what another user left stays."""
     if not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -92,14 +95,14 @@ def _remove_left(path):
         shutil.rmtree(path)
 
 
-def publish(moves):
-    """Renames files or folders to where they belong: all of them, or none.
+def publish(moves: Mapping[pathlib.Path, pathlib.Path]) -> None:
+    """Rename files or folders to their places: all of them, or none.
 
     Args:
         moves: path -> new path, whose folder is made where it is missing.
 
     Raises:
-        OSError: when one cannot be renamed; those renamed before are where they were.
+        OSError: when one cannot be renamed; those that were renamed before are put back.
     """
     made = {path.parent for path in moves.values() if not path.parent.exists()}
     for partial in moves:
@@ -120,14 +123,14 @@ def publish(moves):
         _sync(folder)
 
 
-def sync(path):
-    """Waits until the disk has a file, or a folder and all that is in it."""
+def sync(path: AnyPath) -> None:
+    """Wait until a file, or a folder and all that is in it, is on the disk."""
     path = pathlib.Path(path)
     for place in (path, *path.rglob("*")):
         _sync(place)
 
 
-def _sync(path):
+def _sync(path: pathlib.Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -138,8 +141,8 @@ def _sync(path):
         os.close(handle)
 
 
-def check(path):
-    """Tries whether a file or folder can be written at `path`, before the work whose result it is to hold.
+def check(path: AnyPath) -> None:
+    """Try whether a file or folder can be written at `path`; done before the work whose result goes there.
 
     Raises:
         OSError: when it cannot; it names the folder.
@@ -156,19 +159,19 @@ def check(path):
             raise type(error)(f"nothing can be written to the folder {folder}: {error.strerror}") from None
 
 
-def write_text(path, text):
-    """Writes a text file beside, and renames it."""
+def write_text(path: AnyPath, text: str) -> None:
+    """Write a text file beside, and rename it."""
     with beside(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_json(path, content):
-    """Writes JSON beside, and renames it; numbers that JSON has not (infinity, not a number) become null."""
+def write_json(path: AnyPath, content: Any) -> None:
+    """Write JSON beside, and rename it; numbers that JSON cannot hold (infinity, not a number) become null."""
     write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
 
-def _finite(content):
-    """What JSON can hold of dicts, lists, numbers and NumPy's; numbers that are not finite -> None."""
+def _finite(content: Any) -> Any:
+    """Convert dicts, lists, numbers, and NumPy's, to what JSON can hold; numbers that are not finite become None."""
     content = content.tolist() if hasattr(content, "tolist") else content
     if isinstance(content, dict):
         return {key: _finite(value) for key, value in content.items()}

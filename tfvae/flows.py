@@ -168,9 +168,12 @@ class Planar(tfb.Bijector):
         return tf.reduce_sum(self.w * x, axis=-1) + self.b
 
 
-def gated(made: MADE, context: tf.Tensor | None = None) -> Callable:
-    """MADE -> function z -> (shift, log scale) for `tfb.MaskedAutoregressiveFlow`, whose inverse is then
-    z' = gate z + (1 - gate) mean, gate = sigmoid(.): the step of an inverse autoregressive flow."""
+def make_gates(made: MADE, context: tf.Tensor | None = None) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Make a function z -> (shift, log scale) for `tfb.MaskedAutoregressiveFlow`, of a MADE.
+
+    The flow's inverse is then z' = gate z + (1 - gate) mean, gate = sigmoid(.): a step of an inverse autoregressive
+    flow.
+    """
 
     def shift_and_log_scale(z):
         mean, raw_gate = made(z, context)
@@ -181,5 +184,5 @@ def gated(made: MADE, context: tf.Tensor | None = None) -> Callable:
 
 
 def reverse(size: int) -> tfb.Permute:
-    """The bijector that turns the order of `size` latents around."""
+    """Give the bijector that reverses the order of `size` latents."""
     return tfb.Permute(np.arange(size)[::-1].astype(np.int32))

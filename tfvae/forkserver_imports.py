@@ -1,8 +1,8 @@
-"""What the process that forks a search's processes imports: see `local_processes.renewed`. Importing it does all."""
+"""Imports what the processes of a search need, in the one that forks them (`fresh_process`); importing this does it."""
 
 from tfvae import tensorflow_output
 
 __all__ = []
 
 for _name in ("tfvae.training", "tfvae.tuning"):
-    tensorflow_output.imported(_name)
+    tensorflow_output.import_quietly(_name)

@@ -22,7 +22,7 @@ def mlp(
     activation: str = "relu",
     condition_size: int = 0,
 ) -> keras.Model:
-    """Dense layers: `[B, *input_shape]` -> features `[B, units[-1]]`.
+    """Make dense layers: `[B, *input_shape]` -> features `[B, units[-1]]`.
 
     Args:
         input_shape: shape of an example or of a latent, an integer or a tuple.
@@ -40,7 +40,7 @@ def gated_mlp(
     activation: str = "linear",
     condition_size: int = 0,
 ) -> keras.Model:
-    """Gated dense layers, h = activation(W x + b) * sigmoid(V x + c): `[B, *input_shape]` -> features `[B, units[-1]]`.
+    """Make gated dense layers, h = activation(W x + b) * sigmoid(V x + c): `[B, *input_shape]` -> `[B, units[-1]]`.
 
     Dauphin et al. 2016, arXiv:1612.08083; in VAEs: Tomczak and Welling 2018, arXiv:1705.07120.
 
@@ -66,8 +66,10 @@ def conv(
     output_shape: list[int] | None = None,
     condition_size: int = 0,
 ) -> keras.Model:
-    """Strided convolutions. An image `[B, H, W, C]` -> features `[B, F]`, or, with `output_shape`, a latent `[B, n]`
-    -> feature maps `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
+    """Make strided convolutions.
+
+    An image `[B, H, W, C]` -> features `[B, F]`, or, with `output_shape`, a latent `[B, n]` -> feature maps
+    `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
 
     Args:
         input_shape: an image's shape (H, W, C), or the latent size.
@@ -87,7 +89,7 @@ def conv(
     def stage(h, channels, convolution):
         return convolution(channels, kernel_size, strides, padding="same", activation=activation)(h)
 
-    return _of_images("conv", stage, input_shape, filters, strides, units, activation, output_shape, condition_size)
+    return _image_network("conv", stage, input_shape, filters, strides, units, activation, output_shape, condition_size)
 
 
 def resnet(
@@ -100,8 +102,10 @@ def resnet(
     output_shape: list[int] | None = None,
     condition_size: int = 0,
 ) -> keras.Model:
-    """Stages of a convolution of stride 2 and residual blocks. An image `[B, H, W, C]` -> features `[B, F]`, or, with
-    `output_shape`, a latent `[B, n]` -> feature maps `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
+    """Make stages of a convolution of stride 2 and residual blocks.
+
+    An image `[B, H, W, C]` -> features `[B, F]`, or, with `output_shape`, a latent `[B, n]` -> feature maps
+    `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
 
     A block adds two convolutions, each after an activation, to its input; the last starts at zero, so that a block
     starts as the identity and the network as `conv`. There is no batch normalisation: examples do not see each other.
@@ -134,11 +138,12 @@ def resnet(
             h = layers.Add()([h, change])
         return layers.Activation(activation)(h)
 
-    return _of_images("resnet", stage, input_shape, filters, 2, units, activation, output_shape, condition_size)
+    return _image_network("resnet", stage, input_shape, filters, 2, units, activation, output_shape, condition_size)
 
 
-def _of_images(name, stage, input_shape, filters, strides, units, activation, output_shape, condition_size):
-    """The encoder or decoder of images that goes through `stage(h, channels, convolution)` for each of the filters;
+def _image_network(name, stage, input_shape, filters, strides, units, activation, output_shape, condition_size):
+    """Make the encoder or decoder of images that goes through `stage(h, channels, convolution)` for each filter.
+
     `convolution` is the Keras layer that shrinks or widens by `strides`.
     """
     image = as_shape(input_shape if output_shape is None else output_shape)
@@ -171,8 +176,9 @@ def _dense(h, units, activation):
 
 
 def _inputs(shape, condition_size, maps=False):
-    """The inputs of a network, one or two, and what its first layer sees: all of them as one vector, or, with `maps`,
-    an image with the condition as further channels.
+    """Make the inputs of a network, one or two, and what its first layer sees.
+
+    That is all of them as one vector, or, with `maps`, an image with the condition as further channels.
     """
     x = keras.Input(as_shape(shape))  # [B, *shape]
     joined = x if maps else layers.Flatten()(x)

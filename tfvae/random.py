@@ -32,7 +32,7 @@ class Stream(enum.IntEnum):
 
 
 def seed(run: Any, stream: Any, step: Any = 0, row: Any = 0) -> tf.Tensor:
-    """The seed of one draw, int32 `[2]`: no two steps of a run and stream share one.
+    """Make the seed of one draw, int32 `[2]`: no two steps of a run and stream share one.
 
     Args:
         run: the run's seed, an integer.
@@ -40,35 +40,35 @@ def seed(run: Any, stream: Any, step: Any = 0, row: Any = 0) -> tf.Tensor:
         step: the draw's number in the stream, integer scalar (a step of the optimizer, a batch, ...).
         row: index of the first example in the global batch, integer scalar.
     """
-    return _made(_u32(run), _u32(int(stream)), _u32(step), _u32(row))
+    return _make_seed(_u32(run), _u32(int(stream)), _u32(step), _u32(row))
 
 
 def fold(seed: tf.Tensor, data: Any) -> tf.Tensor:
-    """A further seed `[2]` for the same rows; other `data` (integer scalar) gives another draw."""
-    return _folded(tf.convert_to_tensor(seed, tf.int32), _u32(data))
+    """Make a further seed `[2]` for the same rows; other `data` (integer scalar) gives another draw."""
+    return _fold_seed(tf.convert_to_tensor(seed, tf.int32), _u32(data))
 
 
 def bits(shape: Any, seed: tf.Tensor) -> tf.Tensor:
-    """Random 32-bit words, uint32 of this shape `[..., rows, n]`; a vector's shape `[n]` is one row."""
+    """Draw 32-bit words, uint32 of this shape `[..., rows, n]`; a vector's shape `[n]` is one row."""
     shape = tf.convert_to_tensor(shape, tf.int32)
-    words, static = _words(shape, tf.convert_to_tensor(seed, tf.int32)), tf.get_static_value(shape)
+    words, static = _draw_words(shape, tf.convert_to_tensor(seed, tf.int32)), tf.get_static_value(shape)
     return words if static is None else tf.ensure_shape(words, static)
 
 
 def uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
-    """Uniform float32 numbers in [0, 1), multiples of 2^-23; shape as for `bits`."""
+    """Draw uniform float32 numbers in [0, 1), multiples of 2^-23; shape as for `bits`."""
     mantissa = tf.bitwise.right_shift(bits(shape, seed), _u32(9))
     return tf.bitcast(mantissa | _u32(0x3F800000), tf.float32) - 1.0
 
 
 def normal(shape: Any, seed: tf.Tensor) -> tf.Tensor:
-    """Standard normal float32 numbers; shape as for `bits`. They lie within 5.3 standard deviations."""
+    """Draw standard normal float32 numbers, within 5.3 standard deviations; shape as for `bits`."""
     symmetric = 2.0 * uniform(shape, seed) - (1.0 - 2.0**-23)  # in (-1, 1), never its ends
     return math.sqrt(2.0) * tf.math.erfinv(symmetric)
 
 
 def bytes_below(threshold: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """True with probability threshold / 256, for integer thresholds `[rows, n]` in 0..256; 8 random bits each."""
+    """Draw booleans, true with probability threshold / 256, for integer thresholds `[rows, n]` in 0..256."""
     shape = tf.shape(threshold)
     words = bits([shape[0], (shape[1] + 3) // 4], seed)  # [rows, n / 4]
     shifted = [tf.bitwise.right_shift(words, _u32(8 * k)) for k in range(4)]
@@ -83,13 +83,13 @@ def _u32(value):
 
 
 def _traced_once(*signature):
-    """A decorator: a graph has one call in place of many small operations, and an eager caller dispatches one."""
+    """Decorate a function of tensors: a graph has one call instead of many operations, eager code one dispatch."""
     return tf.function(input_signature=[tf.TensorSpec(*each) for each in signature], autograph=False)
 
 
 @_traced_once(*[(None, tf.uint32)] * 4)
 def _twenty_rounds(key0, key1, x0, x1):
-    """The block cipher: 64 bits (x0, x1) under a 64-bit key; the arguments broadcast."""
+    """Encipher 64 bits (x0, x1) under a key of 64 bits; the arguments broadcast."""
     keys = (key0, key1, key0 ^ key1 ^ _u32(0x1BD11BDA))
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for block in range(5):
@@ -102,7 +102,7 @@ def _twenty_rounds(key0, key1, x0, x1):
 
 
 def _mix(x):
-    """A bijection of 32 bits (MurmurHash3's finaliser)."""
+    """Permute 32 bits (MurmurHash3's finaliser)."""
     x = (x ^ tf.bitwise.right_shift(x, _u32(16))) * _u32(0x85EBCA6B)
     x = (x ^ tf.bitwise.right_shift(x, _u32(13))) * _u32(0xC2B2AE35)
     return x ^ tf.bitwise.right_shift(x, _u32(16))
@@ -112,14 +112,14 @@ _ROUNDS = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)  # digits of pi
 
 
 def _seal(key, row):
-    """(key, row) -> seed int32 [2]: a Feistel network, undone by `_open`."""
+    """Seal (key, row) in a seed int32 `[2]`, by a Feistel network that `_open` undoes."""
     for constant in _ROUNDS:
         key, row = row, key ^ _mix(row + _u32(constant))
     return tf.bitcast(tf.stack([key, row]), tf.int32)
 
 
 def _open(seed):
-    """seed int32 [2] -> (key, row), what `_seal` was given."""
+    """Give (key, row), which `_seal` made the seed of."""
     words = tf.bitcast(seed, tf.uint32)
     key, row = words[0], words[1]
     for constant in reversed(_ROUNDS):
@@ -128,22 +128,22 @@ def _open(seed):
 
 
 @_traced_once(*[((), tf.uint32)] * 4)
-def _made(run, stream, step, row):
-    """`seed`, of uint32 scalars."""
+def _make_seed(run, stream, step, row):
+    """Compute `seed`, of uint32 scalars."""
     start, salt = _twenty_rounds(run, stream, _u32(0), _u32(0))
     return _seal(_mix(step + start) ^ salt, row)
 
 
 @_traced_once(((2,), tf.int32), ((), tf.uint32))
-def _folded(seed, data):
-    """`fold`, of a uint32 scalar."""
+def _fold_seed(seed, data):
+    """Compute `fold`, of a uint32 scalar."""
     key, row = _open(seed)
     return _seal(_mix(key + _u32(0x9E3779B9) * (data + _u32(1))), row)
 
 
 @_traced_once(((None,), tf.int32), ((2,), tf.int32))
-def _words(shape, seed):
-    """`bits`, without a static shape."""
+def _draw_words(shape, seed):
+    """Compute `bits`, whose result has no static shape."""
     missing = tf.maximum(2 - tf.size(shape), 0)  # 1 for a vector, which is one row
     full = tf.concat([tf.ones([missing], tf.int32), shape], 0)  # [..., rows, n]
     key, first = _open(seed)

@@ -1,4 +1,4 @@
-"""Imports, and exports, without what TensorFlow's libraries write on the way."""
+"""Keep from the terminal what TensorFlow's libraries write when they are imported, and when a model is exported."""
 
 import contextlib
 import importlib
@@ -7,25 +7,27 @@ import os
 import re
 import sys
 import tempfile
+import types
+from collections.abc import Iterator
 
-__all__ = ["imported", "quietly", "warnings_alone"]
+__all__ = ["import_quietly", "quietly", "warnings_only"]
 
-LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # from which on TensorFlow's libraries write; 0 is all, and what is set is left so
-NOTE = re.compile(rb"[IWE]\d{4} \d\d|WARNING: All log messages before absl")  # what they write before they look at it
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # least level that TensorFlow's libraries write; 0 is all; a value that is set is kept
+NOTE = re.compile(rb"[IWE]\d{4} \d\d|WARNING: All log messages before absl")  # lines written before they look at LEVEL
 
 
-def imported(name):
-    """The module of this name, imported `quietly`."""
+def import_quietly(name: str) -> types.ModuleType:
+    """Import the module of this name `quietly`."""
     with quietly():
         return importlib.import_module(name)
 
 
 @contextlib.contextmanager
-def quietly():
-    """Within, what TensorFlow's libraries write to stderr when they are imported is shown only where that fails."""
+def quietly() -> Iterator[None]:
+    """Hide what TensorFlow's libraries write to stderr in the block, where they are imported; show it if that fails."""
     stderr = None
     if os.environ.setdefault(LEVEL, "3") != "0" and "tensorflow" not in sys.modules:
-        with contextlib.suppress(OSError):  # it may be closed
+        with contextlib.suppress(OSError):  # stderr may be closed
             stderr = os.dup(2)
     if stderr is None:
         yield
@@ -47,8 +49,8 @@ def quietly():
 
 
 @contextlib.contextmanager
-def warnings_alone():
-    """Within, TensorFlow's Python part logs no less than warnings; in notebooks it tells of temporary files."""
+def warnings_only() -> Iterator[None]:
+    """Keep TensorFlow's logger from writing less than warnings in the block; in notebooks it names temporary files."""
     logger = logging.getLogger("tensorflow")
     level = logger.level
     logger.setLevel(max(level, logging.WARNING))

@@ -12,7 +12,7 @@ log_marginal(file, count, samples) -> function
 import importlib.util
 from typing import NamedTuple
 
-__all__ = ["PEERS", "Peer", "absent"]
+__all__ = ["PEERS", "Peer", "missing_packages"]
 
 
 class Peer(NamedTuple):
@@ -33,6 +33,6 @@ PEERS = {
 }
 
 
-def absent(peer):
-    """The packages that a peer needs and that are not installed."""
+def missing_packages(peer: str) -> list[str]:
+    """Return the packages that a peer needs and that are not installed."""
     return [package for package in PEERS[peer].packages if importlib.util.find_spec(package) is None]

@@ -69,7 +69,7 @@ def log_marginal(file, count, samples):
 
 def _train(file, count, epochs, batch_size=100, network="mlp"):
     ends = Ends()
-    pixels = torch.from_numpy(images.binarized(images.training(file, count)).reshape(-1, 784)).float() / 255
+    pixels = torch.from_numpy(images.binarize(images.training(file, count)).reshape(-1, 784)).float() / 255
     networks = torch_networks.VAE(network)
     config = VAEConfig(input_dim=(784,), latent_dim=50 if network == "mlp" else 32, reconstruction_loss="bce")
     vae = VAE(config, Encoder(networks.encoder), Decoder(networks.decoder))

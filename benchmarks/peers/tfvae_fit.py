@@ -6,19 +6,19 @@ import tfvae
 from benchmarks.epochs import Epochs
 from tfvae import data, evaluation, likelihoods, networks, objectives, posteriors, preprocessing, priors
 
-__all__ = ["log_marginal", "training"]
+__all__ = ["log_marginal", "make_vae", "training"]
 
 IMAGE = (28, 28, 1)
 
 
 def training(file, count, epochs, batch_size=100, network="mlp", width=200, samples=1):
     """See `benchmarks.peers`; `width` of the MLP's layers, `samples` of the latent for each example."""
-    return _train(_vae(network, width, samples), file, count, epochs, batch_size)
+    return _train(make_vae(network, width, samples), file, count, epochs, batch_size)
 
 
 def log_marginal(file, count, samples):
     """See `benchmarks.peers`."""
-    vae = _vae()
+    vae = make_vae()
     _train(vae, file, count, epochs=1)
     return lambda images: evaluation.log_marginal(vae, images[..., None], samples=samples).mean
 
@@ -32,7 +32,8 @@ def _train(vae, file, count, epochs, batch_size=100):
     return done
 
 
-def _vae(network="mlp", width=200, samples=1):
+def make_vae(network="mlp", width=200, samples=1):
+    """Make the VAE of the benchmarks, not compiled; arguments as for `training`."""
     if network == "mlp":
         latent = 50
         encoder = networks.mlp(IMAGE, units=[width, width], activation="tanh")

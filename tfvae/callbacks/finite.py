@@ -4,6 +4,7 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfvae.programs import program
 
@@ -14,16 +15,16 @@ class NotFinite(ArithmeticError):
     """Numbers of a training are infinite or none; the message says where."""
 
 
-def first_variable(vae):
-    """The name of the first weight or variable of the optimizer that is not finite; None where all are."""
+def first_variable(vae: keras.Model) -> str | None:
+    """Return the name of the first weight or variable of the optimizer that is not finite; None where all are."""
     for variable in (*vae.weights, *vae.optimizer.variables):
         if keras.backend.is_float_dtype(variable.dtype) and not np.isfinite(variable.numpy()).all():
             return variable.path
     return None
 
 
-def first_step(vae, batches):
-    """Trains on batches, a step at a time, until something is not finite: says which step, and what.
+def first_step(vae: keras.Model, batches: tf.data.Dataset) -> str | None:
+    """Train on batches, a step at a time, until something is not finite; say which step, and what.
 
     The steps are those that `fit` runs in groups, for noise and order of the data follow from their numbers. None where
     all is finite, as may be where rounding decides.

@@ -1,80 +1,30 @@
-"""Callbacks that look at a VAE while it trains: what its units do, whether gradients are sound, what it draws.
+"""`Watch`: the callback that looks at a VAE while it trains: what its units do, and whether gradients are sound.
 
-They act between epochs, so steps still run in groups. In a run folder they write there, and go on after an
-interruption; `training` tells them where they are, by `in_run`. Elsewhere they are given data, and a folder.
+It acts between epochs, so steps still run in groups.
 """
 
 import itertools
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import evaluation, figures, random
+from tfvae import evaluation, random
+from tfvae.callbacks.looking import Looking, check_positive
 from tfvae.programs import program
 
-__all__ = ["Pictures", "Watch"]
+__all__ = ["Watch"]
 
-LEAST_KL = 0.1  # nats per example, of all units together
-SINGLE = 50  # units that have a curve each in TensorBoard
-COLUMNS = 10  # of pictures
-KNOWN = ("active_units", "gradient_norm", "nonfinite_gradients", "named")  # to a `Watch`
-
-
-class _Looking(keras.callbacks.Callback):
-    """What both have: data to look at, a folder to write to, and who writes.
-
-    Attributes:
-        batch: some data of the training, as loaded; a pair, of a conditional VAE.
-        data: data to look at, the same or that of the validation: `tf.data`, or as `batch`.
-        folder: path to write to, or None.
-    """
-
-    acts_on_groups = True
-
-    def __init__(self, data, folder):
-        super().__init__()
-        self.data, self.folder = data, None if folder is None else pathlib.Path(folder)
-        self.batch, self._writer = None, None
-
-    def in_run(self, run, batch, validation=None):
-        """Told by `training` before `fit`: the run folder, the first batch, and validation data or None."""
-        if self.folder is None:
-            self.folder = pathlib.Path(run)
-        self.batch = batch
-        if self.data is None:
-            self.data = batch if validation is None else validation
-
-    def on_train_begin(self, logs=None):
-        if self.data is None:
-            name = type(self).__name__
-            raise ValueError(f"{name} has no data to look at: outside of a run folder make it as {name}(data=x)")
-        extended = self.model.distribute_strategy.extended
-        self._chief = not extended._in_multi_worker_mode() or extended._is_chief
-
-    def on_train_end(self, logs=None):
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def examples(self, count):
-        """The first `count` examples, or as many as there are: a tensor, or a pair."""
-        if not isinstance(self.data, tf.data.Dataset):
-            return tf.nest.map_structure(lambda part: tf.convert_to_tensor(part[:count]), self.data)
-        return next(iter(self.data.unbatch().batch(count)))
-
-    def summaries(self):
-        """Context in which `tf.summary` writes below RUN/tensorboard; None without a folder, or where others write."""
-        if self.folder is None or not self._chief:
-            return None
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / type(self).__name__.lower()))
-        return self._writer.as_default()
+MIN_KL = 0.1  # nats per example, of all units together
+CURVES = 50  # units that have a curve each in TensorBoard
+KEPT = ("active_units", "gradient_norm", "nonfinite_gradients", "named")  # attributes, in a checkpoint
 
 
-class Watch(_Looking):
+class Watch(Looking):
     """Adds to the logs how many latent units are active, and whether gradients are sound; names posterior collapse.
 
     At the end of an epoch the logs (history.csv, TensorBoard, other callbacks) are given, of validation data or, where
@@ -103,21 +53,31 @@ class Watch(_Looking):
         folder: where `tensorboard` is written; in a run, the run's; outside, unless given, nothing is.
     """
 
-    def __init__(self, every: int = 1, patience: int = 5, examples: int = 1000, data=None, folder=None):
+    def __init__(
+        self,
+        every: int = 1,
+        patience: int = 5,
+        examples: int = 1000,
+        data: Any = None,
+        folder: str | pathlib.Path | None = None,
+    ):
         super().__init__(data, folder)
-        _at_least_one(every=every, patience=patience, examples=examples)
+        check_positive(every=every, patience=patience, examples=examples)
         self.every, self.patience, self.looked_at = every, patience, examples
-        self.active_units = self.gradient_norm = self.nonfinite_gradients = None
+        self.active_units: float | None = None
+        self.gradient_norm: float | None = None
+        self.nonfinite_gradients: float | None = None
         self.named = False  # whether collapse was
 
-    def get_state(self):
-        """What it saw last, and whether it has named a collapse: for a run that goes on."""
-        return {name: getattr(self, name) for name in KNOWN}
+    def get_state(self) -> dict[str, Any]:
+        """Return what it saw last, and whether it has named a collapse: for a run that goes on."""
+        return {name: getattr(self, name) for name in KEPT}
 
-    def set_state(self, state):
-        vars(self).update(state)
+    def set_state(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch % self.every == 0 or self.active_units is None:
             self._look(epoch, {} if logs is None else logs)
         if logs is not None:
@@ -125,45 +85,42 @@ class Watch(_Looking):
             logs["gradient_norm"] = self.gradient_norm
             logs["nonfinite_gradients"] = self.nonfinite_gradients
 
-    def _look(self, epoch, logs):
+    def _look(self, epoch: int, logs: dict[str, Any]) -> None:
         units = evaluation.latent_units(self.model, self.examples(self.looked_at))
         self.active_units = float(units.active.sum())
         norm, nonfinite = self._gradient()
         self.gradient_norm, self.nonfinite_gradients = float(norm), float(nonfinite)
-        self._name_collapse(epoch, len(units.active), self._kl(units, logs))
-        writing = self.summaries() if units.kl is not None else None
-        if writing is not None:
-            with writing:
+        # the KL of all units, nats per example; as logged, where units have none of their own
+        kl = float(units.kl.sum()) if units.kl is not None else logs.get("val_kl", logs.get("kl", np.inf))
+        self._name_collapse(epoch, self.active_units, len(units.active), kl)
+        if units.kl is not None:
+            with self.summaries():
                 _summarise(units.kl, epoch)
-            self._writer.flush()
 
-    def _kl(self, units, logs):
-        """KL of all units, nats per example; as logged, where units have none of their own."""
-        return float(units.kl.sum()) if units.kl is not None else logs.get("val_kl", logs.get("kl", np.inf))
-
-    def _gradient(self):
-        """Norm and number of non-finite values of the gradient of one batch's mean loss."""
+    def _gradient(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the norm, and the number of non-finite values, of the gradient of one batch's mean loss."""
         vae, batch = self.model, self.batch
         if batch is None:
             batch = self.examples(100)
-        kept = [(variable, variable.numpy()) for variable in vae.non_trainable_variables]  # moving averages
+        averages = [(variable, variable.numpy()) for variable in vae.non_trainable_variables]
         key = (Watch, vae.jit_compile)
         if key not in vae.programs:
             vae.programs[key] = program(_norm_of(vae), jit_compile=vae.jit_compile, autograph=False)
         norm = _norm_of(vae) if vae.run_eagerly else vae.programs[key]
         found = norm(batch, random.seed(vae.seed, random.Stream.EVALUATION))
-        for variable, value in kept:
+        for variable, value in averages:
             variable.assign(value)
         return found
 
-    def _name_collapse(self, epoch, n, kl):
-        few = self.active_units < max(1, n / 10)
-        if self.named or epoch + 1 < self.patience or not (few or kl < LEAST_KL):
+    def _name_collapse(self, epoch: int, active: float, n: int, kl: float) -> None:
+        """Say once, in a line, that of `n` units few are active, or that the KL, nats, is low."""
+        few = active < max(1, n / 10)
+        if self.named or epoch + 1 < self.patience or not (few or kl < MIN_KL):
             return
         self.named = True
-        if self._chief:
+        if self._writes:
             print(
-                f"posterior collapse: after epoch {epoch + 1} {self.active_units:.0f} of {n} latent units are active, "
+                f"posterior collapse: after epoch {epoch + 1} {active:.0f} of {n} latent units are active, "
                 f"the KL is {kl:.2f} nats per example, so the decoder hears little of x. Try a KL warm-up "
                 "(objective.ELBO.warmup_steps), free bits (objective.FreeBits), a lower beta, or a less powerful "
                 "decoder.",
@@ -171,10 +128,10 @@ class Watch(_Looking):
             )
 
 
-def _norm_of(vae):
-    """-> function(data, seed): norm of the gradient of the data's mean loss, and its number of non-finite values."""
+def _norm_of(vae: keras.Model) -> Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Return a function(data, seed): norm of the gradient of the data's mean loss, and number of non-finite values."""
 
-    def norm(data, seed):
+    def norm(data: Any, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = tf.shape(tf.nest.flatten(data)[0])[0]
         gradients = vae.gradients(data, seed, rows)[1]
         scale = vae.optimizer.scale_loss(tf.constant(1.0))  # of the loss, under mixed precision
@@ -184,53 +141,8 @@ def _norm_of(vae):
     return norm
 
 
-def _summarise(kl, epoch):
-    """KL of units `[n]`, nats: a histogram, and a curve for each of the first `SINGLE`."""
+def _summarise(kl: np.ndarray, epoch: int) -> None:
+    """Write the KL of units `[n]`, nats: a histogram, and a curve for each of the first ones."""
     tf.summary.histogram("kl_per_unit", kl, step=epoch)
-    for j, value in itertools.islice(enumerate(kl), SINGLE):
+    for j, value in itertools.islice(enumerate(kl), CURVES):
         tf.summary.scalar(f"kl_per_unit/{j:02d}", value, step=epoch)
-
-
-class Pictures(_Looking):
-    """Draws fixed examples, their reconstructions, and samples of fixed noise while a VAE of images trains.
-
-    After the first epoch, each `every` epochs and the last to RUN/pictures/epoch_0005.png and to TensorBoard; `tfvae
-    plot` makes a GIF of them. A run that goes on keeps the pictures of its earlier epochs. For data that are no images
-    it says so once and does nothing.
-
-    Args:
-        every: epochs between two pictures.
-        data: examples to draw, for use outside of a run folder: an array, a pair, or `tf.data`.
-        folder: where `pictures` and `tensorboard` are written; in a run, the run's.
-    """
-
-    def __init__(self, every: int = 5, data=None, folder=None):
-        super().__init__(data, folder)
-        _at_least_one(every=every)
-        self.every = every
-
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        if self.folder is None:
-            raise ValueError("Pictures has no folder: outside of a run folder make it as Pictures(data=x, folder=path)")
-        try:
-            figures.event_of_images(self.model)
-        except figures.NotApplicable as reason:
-            print(f"Pictures draws nothing: {reason}", file=sys.stderr)
-            self._chief = False
-
-    def on_epoch_end(self, epoch, logs=None):
-        last = epoch + 1 == self.params.get("epochs")
-        if self._chief and (epoch == 0 or last or (epoch + 1) % self.every == 0):
-            seed = random.seed(self.model.seed, random.Stream.SAMPLING)
-            figure = figures.progress(self.model, self.examples(COLUMNS), seed, f"Epoch {epoch + 1}")
-            path = figures.write(figure, self.folder / "pictures" / f"epoch_{epoch + 1:04d}.png")
-            with self.summaries():
-                tf.summary.image("pictures", tf.io.decode_png(path.read_bytes(), channels=3)[None], step=epoch)
-            self._writer.flush()
-
-
-def _at_least_one(**numbers):
-    for name, number in numbers.items():
-        if number < 1:
-            raise ValueError(f"{name} must be 1 or more, not {number}")

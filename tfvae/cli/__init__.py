@@ -1,5 +1,9 @@
-"""The command `tfvae`: command.py has its verbs, arguments.py what they take, terminal.py what they show."""
+"""The command `tfvae`.
 
-from tfvae.cli.command import main
+main.py runs a verb and turns errors into one line; verbs.py has the verbs, arguments.py and checks.py what they take,
+terminal.py and tables.py what they show. TensorFlow is imported where a verb needs it, so that help is instant.
+"""
+
+from tfvae.cli.main import main
 
 __all__ = ["main"]

@@ -6,27 +6,35 @@ another the source is read, and it is imported only when the class is seen to de
 
 import ast
 import importlib
+import importlib.machinery
 import inspect
 import sys
 import typing
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from tfvae.yaml_files import ConfigError
 
 __all__ = ["find", "makes"]
 
-DEEPEST = 30  # imports and bases that are followed
+MAX_STEPS = 30  # imports and bases that are followed
 
 
-def makes(constructor, base):
-    """Whether it is a class that derives from base, or a function whose annotation says that it gives such."""
+def makes(constructor: Any, base: type) -> bool:
+    """Return whether it is a class that derives from base, or a function whose annotation says that it gives such."""
     if inspect.isclass(constructor):
         return issubclass(constructor, base)
     given = typing.get_type_hints(constructor).get("return") if inspect.isfunction(constructor) else None
     return inspect.isclass(given) and issubclass(given, base)
 
 
-def find(path, base, place):
-    """The class, or function, of a dotted path `module.Name`, which makes objects of the class `base`.
+def find(path: str, base: type, place: str) -> Callable[..., Any]:
+    """Find the class, or function, of a dotted path `module.Name`, which makes objects of the class `base`.
+
+    Args:
+        path: the dotted path.
+        base: the class.
+        place: where the path is written, for messages.
 
     Raises:
         ConfigError: when there is none, or it is of another kind. Then no module was imported.
@@ -35,11 +43,11 @@ def find(path, base, place):
     if not all(part.isidentifier() for part in path.split(".")):
         raise ConfigError(f"{place}: is no dotted path of a class")
     try:
-        right = _makes(*_definition(module, name, DEEPEST), base, DEEPEST)
+        right = _makes(*_definition(module, name, MAX_STEPS), base, MAX_STEPS)
     except (LookupError, SyntaxError, UnicodeDecodeError) as error:
         raise ConfigError(f"{place}: {error.args[0]}") from None
     if right:
-        found = _imported(module, name, place)
+        found = _import(module, name, place)
         right = makes(found, base)
     if not right:
         raise ConfigError(
@@ -49,15 +57,24 @@ def find(path, base, place):
     return found
 
 
-def _imported(module, name, place):
+def _import(module: str, name: str, place: str) -> Any:
+    """Import a module; return what a name stands for in it, or None."""
     try:
         return vars(importlib.import_module(module)).get(name)
     except Exception as error:  # it is the user's module, and may raise anything
         raise ConfigError(f"{place}: importing {module} failed: {type(error).__name__}: {error}") from error
 
 
-def _definition(module, name, left):
-    """What a name stands for at the top of a module: (the module's name, object or `ast` node).
+def _definition(module: str, name: str, left: int) -> tuple[str, Any]:
+    """Find what a name stands for at the top of a module, without importing it.
+
+    Args:
+        module: its dotted path.
+        name: at the top of it.
+        left: how many more imports may be followed.
+
+    Returns:
+        the name of the module where it is defined; the object, or the `ast` node of a module that is not imported.
 
     Raises:
         LookupError: when there is no such module or name.
@@ -69,7 +86,7 @@ def _definition(module, name, left):
         if name not in vars(live):
             raise LookupError(f"module {module} has no {name}")
         return module, vars(live)[name]
-    found = None
+    found: tuple[str, Any] | None = None
     for node in _statements(ast.parse(_source(module)).body):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
             found = module, node
@@ -89,8 +106,8 @@ def _definition(module, name, left):
     return where, sys.modules.get(where) if what is None else what
 
 
-def _definition_or_module(module, name, left):
-    """Of `from module import name`, where name may be a module too."""
+def _definition_or_module(module: str, name: str, left: int) -> tuple[str, Any]:
+    """Find what `from module import name` brings, where name may be a module too."""
     try:
         return _definition(module, name, left)
     except LookupError:
@@ -100,8 +117,8 @@ def _definition_or_module(module, name, left):
         return inner, sys.modules.get(inner)
 
 
-def _statements(body):
-    """Of a module: those within `if` and `try` too."""
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Give the statements of a module, those within `if` and `try` too."""
     for node in body:
         yield node
         for part in ("body", "orelse", "handlers", "finalbody"):
@@ -109,17 +126,18 @@ def _statements(body):
                 yield from _statements(getattr(node, part, []))
 
 
-def _origin(module, node):
-    """The module that a `from ... import` names, in `module`."""
+def _origin(module: str, node: ast.ImportFrom) -> str:
+    """Return the module that a `from ... import` names, in `module`."""
     if not node.level:
-        return node.module
+        return node.module or ""
     spec = _spec(module)
+    assert spec is not None  # its source was read
     package = module.split(".") if spec.submodule_search_locations is not None else module.split(".")[:-1]
     return ".".join(package[: len(package) - node.level + 1] + ([node.module] if node.module else []))
 
 
-def _makes(module, what, base, left):
-    """`makes`, of an object, or of an `ast` node in a module that is not imported."""
+def _makes(module: str, what: Any, base: type, left: int) -> bool:
+    """Return `makes` of an object, or of an `ast` node in a module that is not imported."""
     if isinstance(what, ast.ClassDef):
         return any(_names(module, expression, base, left) for expression in what.bases)
     if isinstance(what, ast.FunctionDef):
@@ -127,8 +145,8 @@ def _makes(module, what, base, left):
     return makes(what, base)
 
 
-def _names(module, expression, base, left):
-    """Whether an expression such as `keras.layers.Layer`, in a module that is not imported, names a `base`."""
+def _names(module: str, expression: ast.AST, base: type, left: int) -> bool:
+    """Return whether an expression such as `keras.layers.Layer`, in a module that is not imported, names a `base`."""
     if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
         expression = ast.parse(expression.value, mode="eval").body
     parts = []
@@ -148,20 +166,26 @@ def _names(module, expression, base, left):
         return False
 
 
-def _source(module):
+def _source(module: str) -> str:
+    """Return the source of a module that is not imported.
+
+    Raises:
+        LookupError: when there is no such module, or it has no source.
+    """
     spec = _spec(module)
     if spec is None:
         above = module.rpartition(".")[0]
         missing = above if above and _spec(above) is None else module
         raise LookupError(f"No module named {missing!r}; is its folder on PYTHONPATH?")
-    source = spec.loader.get_source(module) if hasattr(spec.loader, "get_source") else None
+    get_source = getattr(spec.loader, "get_source", None)  # of loaders of source files
+    source = get_source(module) if get_source is not None else None
     if source is None:
         raise LookupError(f"module {module} has no source to read; import it first")
     return source
 
 
-def _spec(module):
-    """Of a module, found without importing the packages that it is in; None where there is none."""
+def _spec(module: str) -> importlib.machinery.ModuleSpec | None:
+    """Find the spec of a module without importing the packages that it is in; None where there is none."""
     above, _, _ = module.rpartition(".")
     places = None
     if above:

@@ -1,12 +1,12 @@
 """What a source of data is: counts by split, shape and dtype of an example, and the examples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["Conditions", "Part", "Source", "joined", "of_classes", "one_line"]
+__all__ = ["Part", "Source"]
 
 
 class Part(NamedTuple):
@@ -18,7 +18,7 @@ class Part(NamedTuple):
 
 
 class Source(Protocol):
-    """Where data comes from. A source has these attributes, and makes examples of them when asked.
+    """Where data comes from: it has these properties, and gives examples when it is asked.
 
     Attributes:
         counts: split -> number of examples.
@@ -27,47 +27,27 @@ class Source(Protocol):
         classes: for each name of a condition the names of its classes, None where it has numbers.
     """
 
-    counts: dict[str, int]
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    condition_size: int
-    classes: list[tuple[str, ...] | None]
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    @property
+    def condition_size(self) -> int: ...
+
+    @property
+    def classes(self) -> Sequence[tuple[str, ...] | None]: ...
 
     def examples(self, part: Part, shuffle: int) -> tf.data.Dataset:
-        """The single examples of a part, shuffled by a seed that is not 0: tuples of x, and of its condition `[k]`
-        where there are conditions."""
+        """Give single examples of a part, shuffled by a seed that is not 0: tuples of x, and where there are conditions
+        of its condition `[k]`."""
 
     def blocks(self, part: Part, size: int) -> Iterator[tuple]:
-        """The same tuples in order, up to `size` examples at once; a mistake in the data is a ValueError."""
+        """Give the same tuples in order, up to `size` examples at once; a mistake in the data is a ValueError."""
 
-    def say(self, parts: Sequence[Part]):
-        """Tells what is worth knowing of the parts."""
-
-
-class Conditions(NamedTuple):
-    """Conditions of all examples: `columns`, split -> float32 `[N, k]`, and the `names` of classes, if they are."""
-
-    columns: dict[str, np.ndarray]
-    names: tuple[str, ...] | None = None
-
-
-def of_classes(columns: dict[str, np.ndarray]) -> Conditions:
-    """split -> classes `[N]`, integers or words -> one-hot vectors over the classes of all splits."""
-    if any(column.ndim != 1 for column in columns.values()):
-        raise ValueError("classes to condition on are one for each example, [N]")
-    classes = np.unique(np.concatenate(list(columns.values())))
-    one_hot = {split: (column[:, None] == classes).astype(np.float32) for split, column in columns.items()}
-    return Conditions(one_hot, tuple(map(str, classes)))
-
-
-def joined(conditions: Sequence[Conditions]) -> dict[str, np.ndarray]:
-    """Conditions put side by side: split -> `[N, sum of their k]`; {} of none."""
-    if not conditions:
-        return {}
-    splits = conditions[0].columns
-    return {split: np.concatenate([named.columns[split] for named in conditions], axis=1) for split in splits}
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what an error says, or its name."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    def say(self, parts: Sequence[Part]) -> None:
+        """Tell the user what is worth knowing of the parts."""

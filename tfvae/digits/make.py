@@ -1,4 +1,4 @@
-"""Makes digits.npz from MNIST's four original files: `python tfvae/digits/make.py FOLDER`."""
+"""Make digits.npz from MNIST's four original files: `python tfvae/digits/make.py FOLDER`."""
 
 import argparse
 import gzip
@@ -25,8 +25,12 @@ EXAMPLES = {"train": 10_000, "test": 2_000}
 TIME = (1998, 11, 1, 0, 0, 0)  # so that the file's bytes depend on nothing but the data
 
 
-def read(folder, name):
-    """The first examples of one of MNIST's files, uint8 [N, 28, 28] or [N]; ValueError when it is not the original."""
+def read(folder: pathlib.Path, name: str) -> np.ndarray:
+    """Read the first examples of one of MNIST's files, uint8 [N, 28, 28] or [N].
+
+    Raises:
+        ValueError: when the file is not the original.
+    """
     file, digest, header = FILES[name]
     data = (folder / file).read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
@@ -36,8 +40,8 @@ def read(folder, name):
     return values.reshape(shape)[: EXAMPLES[name.removesuffix("_label")]]
 
 
-def make(folder, target):
-    """Writes the arrays of FILES, shortened, to `target`, an .npz file: beside it first, then renamed."""
+def make(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Write the first examples of FILES to `target`, an .npz file; beside it first, then renamed."""
     with (
         files.beside(target) as partial,
         zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,

@@ -1,29 +1,15 @@
 """Distributions in Keras: the two protocols of layers that give them, and the families that TFP lacks."""
 
-from tfvae.distributions.drawn import Drawn, open_uniform, rows_alike
-from tfvae.distributions.families import (
-    MOMENT_DRAWS,
-    Ancestral,
-    Flow,
-    MultivariateNormalDiag,
-    MultivariateNormalTriL,
-    Point,
-    PowerSpherical,
-    SphericalUniform,
-)
+from tfvae.distributions.clipping import bounded_exp, inverse_soft_clip, soft_clip
+from tfvae.distributions.conditional import Conditional
+from tfvae.distributions.drawn import Drawn, draw_rows_alike, open_uniform
+from tfvae.distributions.estimated import MOMENT_DRAWS, Ancestral, Flow
 from tfvae.distributions.mixtures import Mixture, MixtureOfNormals, mix
-from tfvae.distributions.paths import arc, line
-from tfvae.distributions.protocols import (
-    Conditional,
-    Prior,
-    as_shape,
-    as_sizes,
-    bounded_exp,
-    inverse_soft_clip,
-    over_rows,
-    soft_clip,
-    units_of,
-)
+from tfvae.distributions.normals import MultivariateNormalDiag, MultivariateNormalTriL
+from tfvae.distributions.paths import Path, arc, line
+from tfvae.distributions.point import Point
+from tfvae.distributions.prior import Prior
+from tfvae.distributions.quantized import QuantizedLogistic
 from tfvae.distributions.scalars import (
     Bernoulli,
     Categorical,
@@ -31,7 +17,12 @@ from tfvae.distributions.scalars import (
     MixtureOfScalars,
     NegativeBinomial,
     Poisson,
+    draw_scalars,
+    log_prob_of_events,
 )
+from tfvae.distributions.shapes import as_shape, as_sizes, over_rows
+from tfvae.distributions.spherical import PowerSpherical, SphericalUniform
+from tfvae.distributions.units import independent_units, units_of
 
 __all__ = [
     "MOMENT_DRAWS",
@@ -48,21 +39,26 @@ __all__ = [
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
     "NegativeBinomial",
+    "Path",
     "Point",
     "Poisson",
     "PowerSpherical",
     "Prior",
+    "QuantizedLogistic",
     "SphericalUniform",
     "arc",
     "as_shape",
     "as_sizes",
     "bounded_exp",
+    "draw_rows_alike",
+    "draw_scalars",
+    "independent_units",
     "inverse_soft_clip",
     "line",
+    "log_prob_of_events",
     "mix",
     "open_uniform",
     "over_rows",
-    "rows_alike",
     "soft_clip",
     "units_of",
 ]

@@ -10,12 +10,12 @@ Path = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # start, end, wei
 
 
 def line(start: tf.Tensor, end: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """The point at `weight`, 0 to 1, of the straight line from `start` to `end` `[..., n]`."""
+    """Give the point at `weight`, 0 to 1, of the straight line from `start` to `end` `[..., n]`."""
     return (1 - weight) * start + weight * end
 
 
 def arc(start: tf.Tensor, end: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """The point at `weight`, 0 to 1, of the arc from `start` to `end` `[..., n]`: angle and length change evenly.
+    """Give the point at `weight`, 0 to 1, of an arc from `start` to `end` `[..., n]`: angle and length change evenly.
 
     Where both lie on one line through the origin there is no such arc, and the line is taken.
     """

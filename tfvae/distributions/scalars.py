@@ -1,43 +1,69 @@
 """Families of scalars, and events of independent ones, drawn by `tfvae.random`: by quantiles of uniform numbers."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfvae import random
-from tfvae.distributions.drawn import Drawn, open_uniform, picked
+from tfvae.distributions.drawn import Drawn, open_uniform, pick_class
 
-__all__ = ["Bernoulli", "Categorical", "Independent", "MixtureOfScalars", "NegativeBinomial", "Poisson"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Independent",
+    "MixtureOfScalars",
+    "NegativeBinomial",
+    "Poisson",
+    "draw_scalars",
+    "log_prob_of_events",
+]
 
 EXACT_BELOW, BITS = 1000.0, 11  # Poisson rates whose quantiles are searched for, all of them below 2^BITS
+
+
+Uniform = Callable[[int], tf.Tensor]  # number of a draw -> numbers within (0, 1), of the samples' shape
+
+
+@functools.singledispatch
+def draw_scalars(scalars: tfd.Distribution, uniform: Uniform) -> tf.Tensor:
+    """Draw scalars as a function of uniform numbers: quantiles, unless their class registers another way.
+
+    Args:
+        scalars: of the shape of the samples, or one that broadcasts to it.
+        uniform: function, the number of a draw -> uniform numbers within (0, 1), of the samples' shape.
+    """
+    return scalars.quantile(uniform(0))
+
+
+@functools.singledispatch
+def log_prob_of_events(scalars: tfd.Distribution, x: tf.Tensor, rank: int) -> tf.Tensor:
+    """Sum log_prob over the last `rank` axes of x `[..., *event]`: `[...]`; a class may register a faster way."""
+    return tf.reduce_sum(scalars.log_prob(x), axis=list(range(-rank, 0)))
 
 
 class Independent(Drawn, tfd.Independent):
     """TFP's distribution of events of independent scalars; its samples follow the rules of `tfvae.random`.
 
-    The scalars' distribution has `quantile`, as many of TFP's have; or else it has `from_uniform`, which makes samples
-    of a function `uniform`: the number of a draw -> uniform numbers within (0, 1), of the samples' shape. It may have
-    `log_prob_of_events`, where a sum over scalars has a faster way.
+    The scalars' distribution has `quantile`, as many of TFP's have; or else its class registers how it is drawn, by
+    `draw_scalars.register`. A faster sum of log-densities is registered by `log_prob_of_events.register`.
     """
 
-    def _drawn(self, sample_shape, seed):
-        shape = self._shape_of(sample_shape)
+    def _draw(self, sample_shape: tf.Tensor, seed: tf.Tensor, alike: bool) -> tf.Tensor:
+        shape = self._noise_shape(sample_shape, alike)
         rows = shape[: tf.size(shape) - self.event_shape.rank]
         flat = tf.concat([rows, [tf.reduce_prod(self.event_shape_tensor())]], axis=0)
 
-        def uniform(number):
+        def uniform(number: int) -> tf.Tensor:
             return tf.reshape(open_uniform(flat, random.fold(seed, number)), shape)
 
-        if hasattr(self.distribution, "from_uniform"):
-            return self.distribution.from_uniform(uniform)
-        return self.distribution.quantile(uniform(0))
+        return draw_scalars(self.distribution, uniform)
 
-    def _log_prob(self, x, **kwargs):
-        if hasattr(self.distribution, "log_prob_of_events"):
-            return self.distribution.log_prob_of_events(x, self.event_shape.rank)
-        return super()._log_prob(x, **kwargs)
+    def _log_prob(self, x: tf.Tensor, **kwargs: Any) -> tf.Tensor:
+        return log_prob_of_events(self.distribution, x, self.event_shape.rank)
 
 
 class Bernoulli(tfd.Bernoulli):
@@ -50,19 +76,19 @@ class Bernoulli(tfd.Bernoulli):
     def _quantile(self, level):
         return tf.cast(level > tf.sigmoid(-self.logits_parameter()), self.dtype)
 
-    def log_prob_of_events(self, x: tf.Tensor, rank: int) -> tf.Tensor:
-        """log_prob summed over the last `rank` axes of x `[..., *event]`: `[...]`."""
 
-        def flat(t):  # [..., *event] -> [..., m]
-            return tf.reshape(t, tf.concat([tf.shape(t)[: t.shape.rank - rank], [-1]], axis=0))
+@log_prob_of_events.register
+def _(scalars: Bernoulli, x: tf.Tensor, rank: int) -> tf.Tensor:
+    def flat(t: tf.Tensor) -> tf.Tensor:  # [..., *event] -> [..., m]
+        return tf.reshape(t, tf.concat([tf.shape(t)[: t.shape.rank - rank], [-1]], axis=0))
 
-        x, logits = (flat(tf.cast(t, tf.float32)) for t in (x, self.logits_parameter()))
-        return tf.reduce_sum(x * logits, axis=-1) - _sum_softplus(logits)
+    x, logits = (flat(tf.cast(t, tf.float32)) for t in (x, scalars.logits_parameter()))
+    return tf.reduce_sum(x * logits, axis=-1) - _sum_softplus(logits)
 
 
 @tf.custom_gradient
 def _sum_softplus(x):
-    """Sum of log(1 + exp(x)) along the last axis, `[..., m] -> [...]`: logs of products of 16 factors from 1 to 2."""
+    """Sum log(1 + exp(x)) along the last axis, `[..., m] -> [...]`: logs of products of 16 factors from 1 to 2."""
     missing = -(x.shape[-1] or tf.shape(x)[-1]) % 16
     factors = tf.pad(1.0 + tf.exp(-tf.abs(x)), [[0, 0]] * (x.shape.rank - 1) + [[0, missing]], constant_values=1.0)
     products = tf.reduce_prod(tf.reshape(factors, tf.concat([tf.shape(x)[:-1], [-1, 16]], axis=0)), axis=-1)
@@ -73,11 +99,12 @@ def _sum_softplus(x):
 class Categorical(tfd.Categorical):
     """TFP's distribution of class indices 0 .. classes - 1, with the mean, variance and quantiles of the index."""
 
-    def _probs_parameter_no_checks(self):
-        if self._logits is None:
-            return super()._probs_parameter_no_checks()
+    def probs_parameter(self, name: str | None = None) -> tf.Tensor:
+        """Give the probabilities `[..., classes]`."""
+        if self.logits is None:
+            return super().probs_parameter(name)
         # on a CPU TensorFlow's softmax refuses 6 axes, as of [S, B, height, width, channels, classes]
-        return tf.exp(tf.nn.log_softmax(self._logits))
+        return tf.exp(tf.nn.log_softmax(self.logits))
 
     def _mean(self):
         return tf.linalg.matvec(self.probs_parameter(), self._indices())
@@ -87,19 +114,21 @@ class Categorical(tfd.Categorical):
         return tf.reduce_sum(self.probs_parameter() * deviation**2, axis=-1)
 
     def _quantile(self, level):
-        return tf.cast(picked(level, self.logits_parameter()), self.dtype)
+        return tf.cast(pick_class(level, self.logits_parameter()), self.dtype)
 
     def _indices(self):
-        return tf.range(self._num_categories(), dtype=tf.float32)
+        return tf.range(self.logits_parameter().shape[-1], dtype=tf.float32)
 
 
 class MixtureOfScalars(tfd.MixtureSameFamily):
     """TFP's mixture, of scalars that have quantiles."""
 
-    def from_uniform(self, uniform: Callable[[int], tf.Tensor]) -> tf.Tensor:
-        which = picked(uniform(0), self.mixture_distribution.logits_parameter())  # [...]
-        of_each = self.components_distribution.quantile(uniform(1)[..., None])  # [..., K]
-        return tf.reduce_sum(of_each * tf.one_hot(which, tf.shape(of_each)[-1]), axis=-1)
+
+@draw_scalars.register
+def _(scalars: MixtureOfScalars, uniform: Uniform) -> tf.Tensor:
+    which = pick_class(uniform(0), scalars.mixture_distribution.logits_parameter())  # [...]
+    of_each = scalars.components_distribution.quantile(uniform(1)[..., None])  # [..., K]
+    return tf.reduce_sum(of_each * tf.one_hot(which, tf.shape(of_each)[-1]), axis=-1)
 
 
 class Poisson(tfd.Poisson):
@@ -112,15 +141,19 @@ class Poisson(tfd.Poisson):
 class NegativeBinomial(tfd.NegativeBinomial):
     """TFP's negative binomial distribution: a Poisson distribution whose rate has a gamma distribution."""
 
-    def from_uniform(self, uniform: Callable[[int], tf.Tensor]) -> tf.Tensor:
-        count = tf.cast(self.total_count, tf.float64)
-        rate = tfp.math.igammainv(count, tf.cast(uniform(0), tf.float64)) * tf.exp(tf.cast(self.logits, tf.float64))
-        return _poisson_quantile(uniform(1), tf.cast(rate, tf.float32))
+
+@draw_scalars.register
+def _(scalars: NegativeBinomial, uniform: Uniform) -> tf.Tensor:
+    count = tf.cast(scalars.total_count, tf.float64)
+    rate = tfp.math.igammainv(count, tf.cast(uniform(0), tf.float64)) * tf.exp(tf.cast(scalars.logits, tf.float64))
+    return _poisson_quantile(uniform(1), tf.cast(rate, tf.float32))
 
 
 def _poisson_quantile(level, rate):
-    """The smallest count k with P(count <= k) >= level, float32. For rates from `EXACT_BELOW` by the Cornish-Fisher
-    expansion, which is within one of it."""
+    """Find the smallest count k with P(count <= k) >= level, float32.
+
+    For rates from `EXACT_BELOW` on the Cornish-Fisher expansion is taken, which is within one of it.
+    """
     at, few = tf.cast(level, tf.float64), tf.cast(tf.minimum(rate, EXACT_BELOW), tf.float64)
     count = tf.zeros_like(at * few)
     for bit in reversed(range(BITS)):

@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae.evaluation.batches import Estimate, over_batches
-from tfvae.evaluation.chains import STRETCHES, Settings, step_sizes, weigh
+from tfvae.evaluation.chains import STRETCHES, Settings, step_sizes, weigh_chains
 from tfvae.model import VAE
 from tfvae.objectives import Given
 
 __all__ = ["Annealed", "Bounds", "annealed", "bidirectional"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Annealed(Estimate):
     """An `Estimate` by annealed importance sampling, and how its chains went; each `[N]`, one per example."""
 
@@ -32,7 +32,7 @@ class Bounds(NamedTuple):
 
     @property
     def gap(self) -> Estimate:
-        """`Estimate` of upper - lower: how far off, at most, either is in expectation, nats."""
+        """Give upper - lower, an `Estimate`: how far off, at most, either is in expectation, nats."""
         return Estimate(self.upper.values - self.lower.values)
 
     def __str__(self):
@@ -49,7 +49,7 @@ def annealed(
     seed: int = 0,
     verbose: int = 0,
 ) -> Annealed:
-    """Estimate of log p(x) of each example by annealed importance sampling, nats: log of the chains' mean weight.
+    """Estimate log p(x) of each example by annealed importance sampling, nats: log of the chains' mean weight.
 
     A lower bound in expectation, which tightens with `temperatures` and, more slowly, with `chains`: where the encoder
     is poor, sooner than `log_marginal`. Any decoder and any prior on R^n with a density will do.
@@ -72,7 +72,7 @@ def annealed(
         ValueError: when prior or posterior have no density on R^n, or a number is below 1.
     """
     settings = _settings(vae, chains, temperatures, leapfrogs, from_posterior)
-    return Annealed(*over_batches(vae, _forward, data, seed, verbose, settings))
+    return Annealed(*over_batches(vae, _bound_batch, data, seed, verbose, settings))
 
 
 def bidirectional(
@@ -86,7 +86,7 @@ def bidirectional(
     seed: int = 0,
     verbose: int = 0,
 ) -> Bounds:
-    """Bounds of log p(x) from both sides, on data drawn from the model itself: how well `annealed` does on this model.
+    """Bound log p(x) from both sides, on data drawn from the model itself: test how well `annealed` does on it.
 
     With x comes the z that it was drawn from, an exact sample of p(z|x). Chains that go from there back to the start
     estimate 1 / p(x) without bias: the negative log of their mean weight is an upper bound in expectation. If the
@@ -107,8 +107,8 @@ def bidirectional(
         ValueError: as `annealed`.
     """
     settings = _settings(vae, chains, temperatures, leapfrogs, from_posterior)
-    drawn = _drawn(vae, count, condition, random.seed(seed, random.Stream.SAMPLING))
-    found = over_batches(vae, _both, drawn, seed, verbose, settings, check=lambda vae, batch: None)  # it is ours
+    drawn = _draw_examples(vae, count, condition, random.seed(seed, random.Stream.SAMPLING))
+    found = over_batches(vae, _bound_batch_both_ways, drawn, seed, verbose, settings, lambda *_: None)  # it is ours
     return Bounds(Annealed(*found[:3]), Annealed(*found[3:]))
 
 
@@ -127,8 +127,8 @@ def _settings(vae, chains, temperatures, leapfrogs, from_posterior):
     return Settings(chains, stretches, math.ceil(temperatures / stretches), leapfrogs, bool(from_posterior))
 
 
-def _drawn(vae, count, condition, seed):
-    """Examples and the latents they were drawn from: (x `[N, *event]`, z `[N, n]`), and conditions if there are any."""
+def _draw_examples(vae, count, condition, seed):
+    """Draw examples and their latents: (x `[N, *event]`, z `[N, n]`), and the conditions if there are any."""
     if condition is not None:
         condition = tf.broadcast_to(vae.as_condition(tf.convert_to_tensor(condition)), [count, vae.condition_size])
     prior = vae.prior.distribution(condition, vae.infer)
@@ -142,28 +142,30 @@ def _drawn(vae, count, condition, seed):
     return tuple(part.numpy() for part in parts if part is not None)
 
 
-def _forward(vae, settings, batch, key):
-    """`[3, B]`: what `Annealed` has."""
+def _bound_batch(vae, settings, batch, key):
+    """Compute the fields of `Annealed` for a batch: `[3, B]`."""
     given = vae.given(batch)
-    start, ratio = _way(settings, given)
+    start, ratio = _path(settings, given)
     sizes = step_sizes(settings, given.x, start, ratio, random.fold(key, 0))
-    return weigh(settings, given.x, start, ratio, sizes, random.fold(key, 1))
+    return weigh_chains(settings, given.x, start, ratio, sizes, random.fold(key, 1))
 
 
-def _both(vae, settings, batch, key):
-    """`[6, B]`: what `Annealed` has, of the lower and of the upper bound, of x `[B, *event]` and their z `[B, n]`."""
+def _bound_batch_both_ways(vae, settings, batch, key):
+    """Compute the fields of `Annealed`, of lower and upper bound, for x `[B, *event]` and their z: `[6, B]`."""
     x, z, *condition = batch
     (condition,) = condition or (None,)
     posterior, prior = vae.infer(x, condition), vae.prior.distribution(condition, vae.infer)
-    start, ratio = _way(settings, Given(x, posterior, prior, lambda z: vae.decode(z, condition)))
+    start, ratio = _path(
+        settings, Given(x=x, posterior=posterior, prior=prior, decode=lambda z: vae.decode(z, condition))
+    )
     sizes = step_sizes(settings, x, start, ratio, random.fold(key, 0))
-    lower = weigh(settings, x, start, ratio, sizes, random.fold(key, 1))
-    upper = weigh(settings, x, start, ratio, sizes, random.fold(key, 2), z)
+    lower = weigh_chains(settings, x, start, ratio, sizes, random.fold(key, 1))
+    upper = weigh_chains(settings, x, start, ratio, sizes, random.fold(key, 2), z)
     return tf.concat([lower, -upper[:1], upper[1:]], axis=0)
 
 
-def _way(settings, given):
-    """(p_0, distribution of batch `[]` or `[B]`; log f_1 / p_0, a function z `[C, B, n]` -> `[C, B]`)."""
+def _path(settings, given):
+    """Give p_0, a distribution of batch `[]` or `[B]`, and log f_1 / p_0, a function z `[C, B, n]` -> `[C, B]`."""
     if not settings.from_posterior:
         return given.prior, given.log_likelihood
     q, p = given.posterior, given.prior

@@ -1,4 +1,4 @@
-"""Evaluation of all batches of a data set, by a compiled function of one."""
+"""Evaluation of all batches of a data set, by a compiled function of one; and estimates, a value for each example."""
 
 import dataclasses
 import functools
@@ -11,13 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import compatibility, progress, random, replicas
-from tfvae.data import untuned
+from tfvae.data import disable_tuning
 from tfvae.model import VAE
+from tfvae.programs import program
 
-__all__ = ["Estimate", "compiled", "over_batches"]
+__all__ = ["Estimate", "compile_function", "over_batches"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Estimate:
     """Values `[N]`, one per example, nats."""
 
@@ -25,12 +26,12 @@ class Estimate:
 
     @property
     def mean(self) -> float:
-        """Mean over the examples, nats."""
+        """Give the mean over the examples, nats."""
         return float(np.mean(self.values, dtype=np.float64))
 
     @property
     def standard_error(self) -> float:
-        """Standard error of the mean over the examples, nats."""
+        """Give the standard error of the mean over the examples, nats."""
         if len(self.values) < 2:
             return math.nan
         with np.errstate(invalid="ignore"):  # a bound of -infinity has no spread
@@ -47,20 +48,32 @@ def over_batches(
     seed: int,
     verbose: int,
     setting: Any = None,
-    check: Callable = compatibility.batch,
+    check: Callable = compatibility.check_batch,
 ) -> np.ndarray:
-    """function(vae, setting, batch, seed int32 [2]) -> [K, B] over all batches: [K, N].
+    """Evaluate a function on all batches of data, by XLA unless the VAE was compiled otherwise.
 
-    By XLA unless the VAE was compiled otherwise. Each example's noise follows from its index in the data. A batch that
-    does not fit is a ValueError of `check`.
+    Args:
+        vae: the model.
+        function: (vae, setting, batch, seed int32 `[2]`) -> K values for each example, `[K, B]`.
+        data: `tf.data` of batches as loaded, or an array `[N, ...]`; of a conditional VAE, of pairs, or a pair.
+        seed: integer. Each example's noise follows from it and from the example's index in the data.
+        verbose: 1 shows a progress bar.
+        setting: further argument of the function, which is compiled once for each; hashable.
+        check: function (vae, batch) that raises a ValueError where a batch does not fit.
+
+    Returns:
+        `[K, N]`.
+
+    Raises:
+        ValueError: when there is no data, or by `check`.
     """
-    run = functools.partial(function, vae, setting) if vae.run_eagerly else compiled(vae, function, setting)
-    if replicas.several(vae.distribute_strategy):
+    run = functools.partial(function, vae, setting) if vae.run_eagerly else compile_function(vae, function, setting)
+    if replicas.has_several(vae.distribute_strategy):
         run = replicas.over_replicas(vae.distribute_strategy, run)
     else:
-        run = functools.partial(_alone, run)
+        run = functools.partial(_run_alone, run)
     if not isinstance(data, tf.data.Dataset):
-        data = untuned(tf.data.Dataset.from_tensor_slices(data).batch(100))
+        data = disable_tuning(tf.data.Dataset.from_tensor_slices(data).batch(100))
     count = int(data.cardinality())
     bar = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     of = f" of {count}" if count > 0 else ""
@@ -68,8 +81,7 @@ def over_batches(
     results, index = [], 0
     for batch in data:
         check(vae, batch)
-        seeds = lambda first, index=index: random.seed(seed, random.Stream.EVALUATION, row=index + first)  # noqa: E731
-        results.append(run(batch, seeds).numpy())
+        results.append(run(batch, functools.partial(_seed_row, seed, index)).numpy())
         index += results[-1].shape[1]
         bar.add(1)
         progress.at(f"{len(results)}{of} batches")
@@ -78,14 +90,19 @@ def over_batches(
     return np.concatenate(results, axis=1)
 
 
-def _alone(run, batch, seeds):
+def _run_alone(run: Callable, batch: Any, seeds: Callable[[int], tf.Tensor]) -> tf.Tensor:
     return run(batch, seeds(0))
 
 
-def compiled(vae: VAE, function: Callable, setting: Any) -> Callable:
-    """function(vae, setting, ...) as a program, made once and kept with the VAE: compiling takes seconds."""
+def _seed_row(seed: int, index: int, first: Any) -> tf.Tensor:
+    """Give the seed of a batch's rows from `first` on, of a batch whose first example has this index in the data."""
+    return random.seed(seed, random.Stream.EVALUATION, row=index + first)
+
+
+def compile_function(vae: VAE, function: Callable, setting: Any) -> Callable:
+    """Compile function(vae, setting, ...) once, and keep the program with the VAE: compiling takes seconds."""
     key = (function, setting, vae.jit_compile)
     if key not in vae.programs:
-        program = functools.partial(function, vae, setting)
-        vae.programs[key] = tf.function(program, jit_compile=vae.jit_compile, autograph=False)
+        partial = functools.partial(function, vae, setting)
+        vae.programs[key] = program(partial, jit_compile=vae.jit_compile, autograph=False)
     return vae.programs[key]

@@ -19,9 +19,9 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfvae import random
-from tfvae.evaluation.evidence import chunk
+from tfvae.evaluation.evidence import chunk_size
 
-__all__ = ["STRETCHES", "Settings", "step_sizes", "weigh"]
+__all__ = ["STRETCHES", "Settings", "step_sizes", "weigh_chains"]
 
 STRETCHES = 20
 STEEPNESS = 4.0  # of the sigmoid: it is cut off at this distance to either side of its middle
@@ -41,17 +41,17 @@ class Settings(NamedTuple):
 
 
 def _ends(settings):
-    """b_0 = 0, ..., b_K = 1, `[K + 1]`."""
+    """Give the ends of the stretches, b_0 = 0, ..., b_K = 1, `[K + 1]`."""
     raw = 1.0 / (1.0 + np.exp(-STEEPNESS * np.linspace(-1.0, 1.0, settings.stretches + 1)))
     return tf.constant((raw - raw[0]) / (raw[-1] - raw[0]), tf.float32)
 
 
-def _between(start, ratio, b):
-    """log f_b, z `[C, B, n]` -> `[C, B]`."""
+def _log_density(start, ratio, b):
+    """Give the function log f_b, z `[C, B, n]` -> `[C, B]`."""
     return lambda z: start.log_prob(z) + b * ratio(z)
 
 
-def _sample(start, count, x, seed):
+def _draw_start(start, count, x, seed):
     shape = [count] if start.batch_shape.rank else [count, x.shape[0]]
     return start.sample(shape, seed=seed)  # [C, B, n]
 
@@ -87,13 +87,15 @@ def _kernel(settings, size, log_prob):  # size [B]
 def step_sizes(
     settings: Settings, x: tf.Tensor, start: tfd.Distribution, ratio: Callable[[tf.Tensor], tf.Tensor], key: tf.Tensor
 ) -> tf.Tensor:
-    """Step sizes of stretches and examples, `[K, B]`, by stochastic approximation: larger while more is accepted than
-    is meant, smaller otherwise (Andrieu and Thoms 2008, "A tutorial on adaptive MCMC"); averages over the later half.
+    """Find step sizes of stretches and examples, `[K, B]`, by stochastic approximation.
+
+    They rise while more is accepted than `ACCEPTANCE`, and fall otherwise (Andrieu and Thoms 2008, "A tutorial on
+    adaptive MCMC"); the result is the average over the later half of the steps.
     """
     ends = _ends(settings)
 
     def step(i, b, z, log_size, total, key):
-        kernel = _kernel(settings, tf.exp(log_size), _between(start, ratio, b))
+        kernel = _kernel(settings, tf.exp(log_size), _log_density(start, ratio, b))
         z, found = kernel.one_step(z, None, seed=random.fold(key, i))
         accepted = tf.exp(tf.minimum(found.log_accept_ratio, 0.0))  # [C, B]
         accepted = tf.where(tf.math.is_finite(accepted), accepted, 0.0)  # of trajectories that went astray
@@ -107,14 +109,14 @@ def step_sizes(
         log_size = found[4] / (SCOUT_STEPS - SCOUT_STEPS // 2)
         return k + 1, found[2], log_size, sizes.write(k, tf.exp(log_size))
 
-    z = _sample(start, SCOUTS, x, random.fold(key, settings.stretches))
+    z = _draw_start(start, SCOUTS, x, random.fold(key, settings.stretches))
     sizes = tf.TensorArray(tf.float32, settings.stretches, element_shape=[x.shape[0]])
     loop = [0, z, tf.fill([x.shape[0]], math.log(FIRST_STEP)), sizes]
     found = tf.while_loop(lambda k, *_: k < settings.stretches, stretch, loop, parallel_iterations=1)
     return found[3].stack()
 
 
-def weigh(
+def weigh_chains(
     settings: Settings,
     x: tf.Tensor,
     start: tfd.Distribution,
@@ -123,13 +125,13 @@ def weigh(
     key: tf.Tensor,
     z: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """`[3, B]`: log of the chains' mean weight, effective chains, acceptance; by groups of chains, to bound memory.
+    """Weigh chains in groups, to bound memory: log of their mean weight, effective chains, acceptance, `[3, B]`.
 
     From samples of p_0 to f_1 or, given z `[B, n]` of p(z|x), from there to p_0.
     """
-    most = chunk(x, settings.chains)
+    most = chunk_size(x, settings.chains)
     count = next(size for size in range(most, 0, -1) if settings.chains % size == 0)
-    run = functools.partial(_chains, settings, x, start, ratio, sizes, z, count)
+    run = functools.partial(_run_chains, settings, x, start, ratio, sizes, z, count)
 
     def add(i, weights, accepted):
         weight, share = run(random.fold(key, i))
@@ -145,8 +147,8 @@ def weigh(
     return tf.stack([once - math.log(settings.chains), effective, accepted / groups])
 
 
-def _chains(settings, x, start, ratio, sizes, z, count, key):
-    """Log weights of this many chains `[C, B]`, and the share of proposals accepted `[B]`, at the stretches' ends."""
+def _run_chains(settings, x, start, ratio, sizes, z, count, key):
+    """Run `count` chains: their log weights `[C, B]`, and the share of proposals accepted `[B]`, at stretches' ends."""
     back, last, ends = z is not None, settings.stretches - 1, _ends(settings)
 
     def stretch(k, z, weights, accepted):
@@ -155,8 +157,8 @@ def _chains(settings, x, start, ratio, sizes, z, count, key):
         first, second = (high, low) if back else (low, high)
         z, weight, found = tfp.mcmc.sample_annealed_importance_chain(
             settings.steps,
-            proposal_log_prob_fn=_between(start, ratio, first),
-            target_log_prob_fn=_between(start, ratio, second),
+            proposal_log_prob_fn=_log_density(start, ratio, first),
+            target_log_prob_fn=_log_density(start, ratio, second),
             current_state=z,
             make_kernel_fn=lambda log_prob: _kernel(settings, sizes[here], log_prob),
             parallel_iterations=1,
@@ -166,7 +168,7 @@ def _chains(settings, x, start, ratio, sizes, z, count, key):
         return k + 1, z, weights + weight, accepted
 
     key, begin = random.fold(key, 0), random.fold(key, 1)
-    z = tf.repeat(z[None], count, axis=0) if back else _sample(start, count, x, begin)
+    z = tf.repeat(z[None], count, axis=0) if back else _draw_start(start, count, x, begin)
     loop = [0, z, tf.zeros([count, x.shape[0]]), tf.zeros([x.shape[0]])]
     found = tf.while_loop(lambda k, *_: k <= last, stretch, loop, parallel_iterations=1)
     return found[2], found[3] / settings.stretches

@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
 
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import over_batches
+from tfvae.extras import require_extra
 from tfvae.model import VAE
 
 __all__ = ["DCI", "codes", "dci", "factor_vae_score", "mig", "sap"]
 
 
 def codes(vae: VAE, data: Any, verbose: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The centers of q(z|x), for most posteriors the means, and the factors that each x was made from.
+    """Encode data: the centers of q(z|x), for most posteriors the means, beside the factors that x was made from.
 
     Args:
         vae: the model; a conditional one is conditioned on the factors.
@@ -57,7 +56,7 @@ def _codes_and_factors(vae, _, batch, key):
 
 
 def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
-    """Mutual information gap: how much more the best latent knows of a factor than the second best; 0 to 1.
+    """Score the mutual information gap: how much more the best latent knows of a factor than the second; 0 to 1.
 
     The difference of the two mutual informations, in parts of the factor's entropy; mean over the factors. Chen, Li,
     Grosse and Duvenaud 2018, arXiv:1802.04942, with latents cut into bins as in Locatello et al. 2019,
@@ -68,8 +67,8 @@ def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
         factors: integers `[N, k]`.
         bins: of equal width, from the smallest to the largest value of each latent.
     """
-    codes, factors = _checked(codes, factors)
-    cut = np.stack([_cut(column, bins) for column in codes.T])  # [n, N]
+    codes, factors = _check(codes, factors)
+    cut = np.stack([_cut_into_bins(column, bins) for column in codes.T])  # [n, N]
     gaps = []
     for factor in factors.T:
         known = np.sort([_mutual_information(column, factor) for column in cut] + [0.0])  # 0: a latent of no use
@@ -77,8 +76,8 @@ def mig(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> float:
     return float(np.mean(gaps))
 
 
-def _cut(column, bins):
-    """Floats [N] -> the bins that they are in."""
+def _cut_into_bins(column, bins):
+    """Cut floats `[N]` into bins of equal width: the index of each one's bin."""
     low, high = column.min(), column.max()
     if low == high:
         return np.zeros(len(column), np.int64)
@@ -86,7 +85,7 @@ def _cut(column, bins):
 
 
 def _mutual_information(a, b):
-    """Of integers [N] from 0, nats; of a column and itself its entropy."""
+    """Compute the mutual information of integers `[N]` from 0, nats; of a column and itself it is its entropy."""
     joint = np.bincount(a * (b.max() + 1) + b, minlength=(a.max() + 1) * (b.max() + 1)) / len(a)
     joint = joint.reshape(a.max() + 1, b.max() + 1)
     apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0)
@@ -103,8 +102,9 @@ class DCI(NamedTuple):
 
 
 def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
-    """Disentanglement, completeness and informativeness: Eastwood and Williams 2018 ("A framework for the quantitative
-    evaluation of disentangled representations").
+    """Score disentanglement, completeness and informativeness.
+
+    Eastwood and Williams 2018, "A framework for the quantitative evaluation of disentangled representations".
 
     A random forest predicts each factor from the codes; how much it uses each latent, 1 minus the entropy of that over
     factors (for each latent, weighted by its use) and over latents (for each factor, plain mean) are the first two
@@ -116,8 +116,11 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
         factors: integers `[N, k]`.
         seed: of the forests and of the division into halves.
     """
-    codes, factors = _checked(codes, factors)
-    train, test = _halves(len(codes), seed)
+    with require_extra("evaluate"):
+        from sklearn.ensemble import RandomForestClassifier
+
+    codes, factors = _check(codes, factors)
+    train, test = _split_rows(len(codes), seed)
     use, accuracy = np.zeros((codes.shape[1], factors.shape[1])), []
     for j, factor in enumerate(factors.T):
         forest = RandomForestClassifier(20, max_features=None, min_samples_leaf=2, random_state=seed)
@@ -129,15 +132,16 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
 
 
 def _purity(use):
-    """[a, b] -> [a]: 1 minus the entropy of each row's shares, in parts of that of equal shares; 0 for a row of 0."""
+    """Compute 1 minus the entropy of each row's shares, in parts of that of equal shares, `[a, b] -> [a]`."""
     share = use / np.maximum(use.sum(axis=1, keepdims=True), 1e-12)
     entropy = -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=1)
     return np.where(use.sum(axis=1) > 0, 1 - entropy / math.log(max(use.shape[1], 2)), 0.0)
 
 
 def sap(codes: np.ndarray, factors: np.ndarray, categorical: Sequence[int] = (), seed: int = 0) -> float:
-    """Separated attribute predictability: how much better the best latent alone predicts a factor than the second
-    best; 0 to 1. Kumar, Sattigeri and Balakrishnan 2018, arXiv:1711.00848.
+    """Score separated attribute predictability: how much better the best latent predicts than the second; 0 to 1.
+
+    Kumar, Sattigeri and Balakrishnan 2018, arXiv:1711.00848.
 
     The score of a latent is R^2 of a linear regression; for factors without order the balanced accuracy of thresholds
     on the latent, on rows not trained on, moved so that chance is 0.
@@ -149,7 +153,7 @@ def sap(codes: np.ndarray, factors: np.ndarray, categorical: Sequence[int] = (),
         seed: of the division of rows.
     """
     unordered = np.isin(np.arange(np.shape(factors)[-1]), list(categorical))
-    codes, factors, kept = _checked(codes, factors, with_kept=True)
+    codes, factors, kept = _check(codes, factors, with_kept=True)
     gaps = []
     for factor, classes in zip(factors.T, unordered[kept], strict=True):
         score = _threshold_score if classes else _r_squared
@@ -166,7 +170,10 @@ def _r_squared(column, factor, seed):
 
 
 def _threshold_score(column, factor, seed):
-    train, test = _halves(len(column), seed)
+    train, test = _split_rows(len(column), seed)
+    with require_extra("evaluate"):
+        from sklearn.tree import DecisionTreeClassifier
+
     tree = DecisionTreeClassifier(
         max_leaf_nodes=factor.max() + 1, min_samples_leaf=5, class_weight="balanced", random_state=seed
     )
@@ -180,7 +187,7 @@ def _threshold_score(column, factor, seed):
 
 
 def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, rows: int = 64, seed: int = 0) -> float:
-    """How well the latent that varies least, while one factor stays as it is, tells which factor that was; up to 1.
+    """Score how well the latent that varies least while one factor is fixed tells which factor that was; up to 1.
 
     Kim and Mnih 2018, arXiv:1802.05983. For each vote a factor and a value of it are drawn, then rows of the table
     with this value; the vote is the latent whose variance, in parts of that over the whole table, is least. Each latent
@@ -197,12 +204,12 @@ def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, 
     Raises:
         NotApplicable: when no value of a factor has two rows.
     """
-    codes, factors = _checked(codes, factors)
+    codes, factors = _check(codes, factors)
     varies = codes.min(axis=0) < codes.max(axis=0)
     if not varies.any():
         return 0.0
     codes = codes[:, varies] / codes[:, varies].std(axis=0)
-    groups = [_groups(factor, j) for j, factor in enumerate(factors.T)]
+    groups = [_group_rows(factor, j) for j, factor in enumerate(factors.T)]
     rng = np.random.default_rng(seed)
 
     def count():  # votes of each latent for each factor, [n, k]
@@ -217,8 +224,8 @@ def factor_vae_score(codes: np.ndarray, factors: np.ndarray, votes: int = 1000, 
     return float(count()[np.arange(len(told)), told].sum() / votes)
 
 
-def _groups(factor, j):
-    """Integers [N] -> for each value that two rows have, these rows."""
+def _group_rows(factor, j):
+    """Group the rows of integers `[N]` by value, of values that two rows or more have."""
     order = np.argsort(factor, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(factor[order])) + 1)
     groups = [group for group in groups if len(group) > 1]
@@ -227,14 +234,14 @@ def _groups(factor, j):
     return groups
 
 
-def _halves(count, seed):
-    """Rows to train on, and rows to test on."""
+def _split_rows(count, seed):
+    """Split rows at random into those to train on and those to test on."""
     rows = np.random.default_rng(seed).permutation(count)
     return rows[: count // 2], rows[count // 2 :]
 
 
-def _checked(codes, factors, with_kept=False):
-    """-> float64 [N, n], and the factors that vary, each as integers from 0 without gaps: [N, k]."""
+def _check(codes, factors, with_kept=False):
+    """Check the table; give codes float64 `[N, n]`, and the factors that vary, as integers from 0 without gaps."""
     codes, factors = np.asarray(codes), np.asarray(factors)
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or len(codes) < 2:
         raise ValueError(

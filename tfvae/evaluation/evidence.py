@@ -35,7 +35,7 @@ class FewEffective(RuntimeWarning):
     """So few importance samples are effective that an estimate is likely too low."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Importance(Estimate):
     """An `Estimate` by importance sampling, and how far its weights w can be trusted; each `[N]`, one per example.
 
@@ -47,7 +47,7 @@ class Importance(Estimate):
 
 
 def bits_per_dimension(nats: float, event_shape: int | Sequence[int]) -> float:
-    """-nats / (log 2 * number of dimensions): the unit of papers on discrete pixels, smaller is better.
+    """Compute -nats / (log 2 * number of dimensions): the unit of papers on discrete pixels, smaller is better.
 
     Of likelihoods that are `discrete`: the log of a density depends on the unit in which x is measured.
     """
@@ -55,7 +55,7 @@ def bits_per_dimension(nats: float, event_shape: int | Sequence[int]) -> float:
 
 
 def elbo_terms(vae: VAE, data: Any, samples: int = 1, seed: int = 0, verbose: int = 0) -> dict[str, Estimate]:
-    """ELBO, reconstruction E_q[log p(x|z)] and KL(q(z|x) || p(z)) of each example, nats.
+    """Measure ELBO, reconstruction E_q[log p(x|z)] and KL(q(z|x) || p(z)) of each example, nats.
 
     Args:
         vae: the model; its objective does not matter.
@@ -78,7 +78,7 @@ def _elbo_terms(vae, objective, batch, key):
 
 
 def log_marginal(vae: VAE, data: Any, samples: int = 5000, seed: int = 0, verbose: int = 0) -> Importance:
-    """Importance-sampled estimate of log p(x) of each example, nats: log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x).
+    """Estimate log p(x) of each example by importance sampling: log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x), nats.
 
     A lower bound in expectation, which tightens as S grows; the bound of IWAE with S samples (Burda, Grosse and
     Salakhutdinov 2015, arXiv:1509.00519). That of a `Deterministic` posterior is -infinity. The encoder runs once per
@@ -109,7 +109,7 @@ def log_marginal(vae: VAE, data: Any, samples: int = 5000, seed: int = 0, verbos
 
 
 def _errors(effective, samples):
-    """Standard errors of log(mean of w), by the delta method: sd(w) / mean(w) / sqrt(S), from the effective samples."""
+    """Compute standard errors of log(mean of w), sd(w) / mean(w) / sqrt(S), of the effective samples (delta method)."""
     if samples < 2:
         return np.full_like(effective, math.nan)
     with np.errstate(divide="ignore"):  # where all weights are 0, nothing is known
@@ -117,7 +117,7 @@ def _errors(effective, samples):
 
 
 def doubt(found: Importance, samples: int) -> str | None:
-    """Why an `Importance` of so many samples is likely too low, a sentence; None where nothing tells of it."""
+    """Say in a sentence why an `Importance` of so many samples is likely too low; None where nothing tells of it."""
     finite = np.isfinite(found.values)  # a point's bound is -infinity, which no samples would mend
     few = int(np.sum(found.effective_samples[finite] < FEW_EFFECTIVE))
     if samples < WARN_FROM or few <= 0.1 * len(found.values):
@@ -129,13 +129,13 @@ def doubt(found: Importance, samples: int) -> str | None:
 
 
 def log_marginal_of_batch(vae: VAE, samples: int, batch: Any, key: tf.Tensor) -> tf.Tensor:
-    """The estimates of log p(x), nats, and the effective samples: `[2, B]`."""
+    """Estimate log p(x) of a batch, nats, and count the effective samples: `[2, B]`."""
     given = vae.given(batch)
-    at_once = chunk(given.x, samples)
+    at_once = chunk_size(given.x, samples)
 
     def log_sums(count, index):  # logs of the sums of these samples' weights, and of their squares, [2, B]
         z, log_q = given._replace(seed=random.fold(key, index)).draw(count)  # [S, B, n]
-        log_weight = given.log_likelihood(z) + given.prior.log_prob(z) - log_q  # [S, B]
+        log_weight = given.log_weight(z, log_q)  # [S, B]
         return tf.stack([tf.reduce_logsumexp(power * log_weight, axis=0) for power in (1.0, 2.0)])
 
     chunks, rest = divmod(samples, at_once)
@@ -150,6 +150,6 @@ def log_marginal_of_batch(vae: VAE, samples: int, batch: Any, key: tf.Tensor) ->
     return tf.stack([total - math.log(samples), effective])  # [2, B]
 
 
-def chunk(x: tf.Tensor, samples: int) -> int:
-    """How many of `samples` decodings of x `[B, *event]` are made at once."""
+def chunk_size(x: tf.Tensor, samples: int) -> int:
+    """Give how many of `samples` decodings of x `[B, *event]` are made at once."""
     return max(1, min(samples, NUMBERS_AT_ONCE // math.prod(x.shape)))

@@ -8,7 +8,7 @@ from tfvae import random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.evidence import log_marginal
-from tfvae.evaluation.information import mean_of
+from tfvae.evaluation.information import average_draws
 from tfvae.model import VAE
 
 __all__ = ["Gap", "gap"]
@@ -23,17 +23,17 @@ class Gap(NamedTuple):
 
     @property
     def total(self) -> Estimate:
-        """log p(x) - ELBO, which is KL(q(z|x) || p(z|x))."""
+        """Give log p(x) - ELBO, which is KL(q(z|x) || p(z|x))."""
         return Estimate(self.log_marginal.values - self.elbo.values)
 
     @property
     def approximation(self) -> Estimate:
-        """log p(x) - best ELBO: what no independent normals can reach."""
+        """Give log p(x) - best ELBO: what no independent normals can reach."""
         return Estimate(self.log_marginal.values - self.best_elbo.values)
 
     @property
     def amortisation(self) -> Estimate:
-        """best ELBO - ELBO: what the encoder loses, as it serves all examples."""
+        """Give best ELBO - ELBO: what the encoder loses, as it serves all examples."""
         return Estimate(self.best_elbo.values - self.elbo.values)
 
     def __str__(self):
@@ -51,7 +51,7 @@ def gap(
     seed: int = 0,
     verbose: int = 0,
 ) -> Gap:
-    """Where log p(x) - ELBO is lost: in the family of the posterior, or in the encoder.
+    """Tell where log p(x) - ELBO is lost: in the family of the posterior, or in the encoder.
 
     For each example a local normal with independent components begins at q(z|x), and Adam takes its means and the
     logarithms of its scales to the best ELBO. Both ELBOs are measured with the same noise, other than that of Adam.
@@ -91,7 +91,7 @@ def gap(
 
 
 def _elbos(vae, settings, batch, key):
-    """ELBOs of q(z|x) and of the best local normal, `[2, B]`."""
+    """Compute the ELBOs of q(z|x) and of the best local normal, `[2, B]`."""
     samples, steps, draws, rate = settings
     given, local = vae.given(batch), vae.posterior.from_unconstrained
 
@@ -107,11 +107,12 @@ def _elbos(vae, settings, batch, key):
 
     start = vae.posterior.unconstrained(given.posterior)
     best = _adam(loss_gradient, start, steps, rate, random.fold(key, 0))
-    return tf.stack([mean_of(elbo, q, given.x, samples, random.fold(key, 1)) for q in (given.posterior, local(best))])
+    both = (given.posterior, local(best))
+    return tf.stack([average_draws(elbo, q, given.x, samples, random.fold(key, 1)) for q in both])
 
 
 def _adam(gradient, start, steps, rate, key):
-    """Where Adam gets from `start` by gradient(parameters, seed) (Kingma and Ba 2014, arXiv:1412.6980)."""
+    """Run Adam from `start` down gradient(parameters, seed) (Kingma and Ba 2014, arXiv:1412.6980); give its end."""
 
     def step(i, parameters, first, second):
         g, done = gradient(parameters, random.fold(key, i)), tf.cast(i, tf.float32)

@@ -11,10 +11,9 @@ from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, random
 from tfvae.compatibility import NotApplicable
-from tfvae.evaluation.batches import Estimate, compiled, over_batches
-from tfvae.evaluation.evidence import NUMBERS_AT_ONCE, chunk
+from tfvae.evaluation.batches import Estimate, compile_function, over_batches
+from tfvae.evaluation.evidence import NUMBERS_AT_ONCE, chunk_size
 from tfvae.model import VAE
-from tfvae.objectives.base import independent_units
 
 __all__ = [
     "KLParts",
@@ -45,9 +44,9 @@ class RateDistortion(NamedTuple):
     errors: np.ndarray  # standard errors of the distortions over the examples
 
 
-def mean_of(estimate: Callable, q: tfd.Distribution, x: tf.Tensor, samples: int, key: tf.Tensor) -> tf.Tensor:
-    """estimate(q, count, seed) `[B]`, a mean over `count` draws, over all samples in chunks."""
-    at_once = chunk(x, samples)
+def average_draws(estimate: Callable, q: tfd.Distribution, x: tf.Tensor, samples: int, key: tf.Tensor) -> tf.Tensor:
+    """Average estimate(q, count, seed) `[B]`, a mean over `count` draws, over all samples, in chunks."""
+    at_once = chunk_size(x, samples)
     chunks, rest = divmod(samples, at_once)
     total = rest * estimate(q, rest, random.fold(key, chunks)) if rest else tf.zeros([x.shape[0]])
 
@@ -60,21 +59,21 @@ def mean_of(estimate: Callable, q: tfd.Distribution, x: tf.Tensor, samples: int,
 def mutual_information(
     vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Estimate:
-    """`Estimate` of I_q(x; z), what z tells of which example it is, nats, from 0 to log N: one part of `kl_parts`."""
+    """Estimate I_q(x; z), what z tells of which example it is, nats, 0 to log N: one part of `kl_parts`."""
     return kl_parts(vae, data, samples, examples, seed, verbose).mutual_information
 
 
 def aggregate_kl(
     vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Estimate:
-    """`Estimate` of KL(q(z) || p(z)), how far the prior is from what is encoded, nats: one part of `kl_parts`."""
+    """Estimate KL(q(z) || p(z)), how far the prior is from what is encoded, nats: one part of `kl_parts`."""
     return kl_parts(vae, data, samples, examples, seed, verbose).aggregate_kl
 
 
 def kl_parts(
     vae: VAE, data: Any, samples: int = 1, examples: int | None = None, seed: int = 0, verbose: int = 0
 ) -> KLParts:
-    """The KL term, mean of KL(q(z|x) || p(z)), as I_q(x; z) + KL(q(z) || p(z)), with q(z) = 1/N sum_i q(z|x_i).
+    """Split the KL term, mean of KL(q(z|x) || p(z)), into I_q(x; z) + KL(q(z) || p(z)), q(z) = 1/N sum_i q(z|x_i).
 
     q(z) is the mixture over all examples, not over a batch; for the distribution that the data is drawn from, the
     information is too low where it comes near log N. All three are means over the same draws of z, and take N^2
@@ -104,9 +103,9 @@ def kl_parts(
         )
     if examples is not None:
         data = data.unbatch().take(examples).batch(ROWS) if isinstance(data, tf.data.Dataset) else data[:examples]
-    features = over_batches(vae, _features, data, seed, verbose).T  # [N, F]
-    eager = functools.partial(_held_against, vae, samples)
-    program = eager if vae.run_eagerly else compiled(vae, _held_against, samples)
+    features = over_batches(vae, _encode_features, data, seed, verbose).T  # [N, F]
+    eager = functools.partial(_compare_with_all, vae, samples)
+    program = eager if vae.run_eagerly else compile_function(vae, _compare_with_all, samples)
     rows = []
     for first in range(0, len(features), ROWS):
         key = random.seed(seed, random.Stream.EVALUATION, row=first)
@@ -114,14 +113,14 @@ def kl_parts(
     return KLParts(*(Estimate(row) for row in np.concatenate(rows, axis=1)))
 
 
-def _features(vae, _, batch, key):
+def _encode_features(vae, _, batch, key):
     del key
     features = vae.encoder(vae.preprocess(batch))
     return tf.transpose(tf.reshape(features, [features.shape[0], -1]))  # [F, B]
 
 
-def _held_against(vae, samples, some, everyone, key):
-    """KL, information and aggregate KL `[3, B]` of examples with features `[B, F]`, among all, `[N, F]`."""
+def _compare_with_all(vae, samples, some, everyone, key):
+    """Compute KL, information and aggregate KL `[3, B]` of examples with features `[B, F]`, among all `[N, F]`."""
     shape = [-1, *vae.encoder.output_shape[1:]]
     posterior, prior = vae.posterior(tf.reshape(some, shape)), vae.prior.distribution(None, vae.infer)
     z, log_q = posterior.experimental_sample_and_log_prob(samples, seed=key)  # [S, B, n], [S, B]
@@ -153,7 +152,7 @@ def rate_distortion(
     seed: int = 0,
     verbose: int = 0,
 ) -> RateDistortion:
-    """Points (rate, distortion) that a trained model reaches with q_t(z|x) ~ p(z)^(1-t) q(z|x)^t, t from 0 to 1.
+    """Measure points (rate, distortion) of a trained model, by q_t(z|x) ~ p(z)^(1-t) q(z|x)^t, t from 0 to 1.
 
     At t = 0 that is the prior, which knows nothing of x; at t = 1 the encoder's posterior, and rate + distortion is
     -ELBO. q_t is normal, its rate has a closed form and its distortion is a mean over draws, so both are exact in
@@ -176,7 +175,7 @@ def rate_distortion(
     """
     if not len(temperatures) or not all(0.0 <= t <= 1.0 for t in temperatures):
         raise ValueError(f"temperatures must be numbers from 0, the prior, to 1, the posterior, not {temperatures}")
-    points = [over_batches(vae, _point, data, seed, verbose, (float(t), samples)) for t in temperatures]
+    points = [over_batches(vae, _measure_point, data, seed, verbose, (float(t), samples)) for t in temperatures]
     rates, distortions = ([Estimate(point[i]) for point in points] for i in (0, 1))
     return RateDistortion(
         np.array(temperatures),
@@ -186,17 +185,17 @@ def rate_distortion(
     )
 
 
-def _point(vae, settings, batch, key):
-    """Rate and distortion of each example `[2, B]`."""
+def _measure_point(vae, settings, batch, key):
+    """Measure rate and distortion of each example, `[2, B]`."""
     t, samples = settings
     given = vae.given(batch)
-    units, prior_units = independent_units(given.posterior, given.prior)
+    units, prior_units = distributions.independent_units(given.posterior, given.prior)
     precisions = t / units.variance(), (1.0 - t) / prior_units.variance()  # [B, n], [n]
     loc = (precisions[0] * units.loc + precisions[1] * prior_units.loc) / sum(precisions)
     q = distributions.MultivariateNormalDiag(loc, sum(precisions) ** -0.5)
-    rate = tf.reduce_sum(tfd.kl_divergence(q.units(), prior_units), axis=-1)  # [B]
+    rate = tf.reduce_sum(tfd.kl_divergence(distributions.units_of(q), prior_units), axis=-1)  # [B]
 
     def distortion(q, count, seed):
         return -tf.reduce_mean(given.log_likelihood(q.sample(count, seed=seed)), axis=0)
 
-    return tf.stack([rate, mean_of(distortion, q, given.x, samples, key)])
+    return tf.stack([rate, average_draws(distortion, q, given.x, samples, key)])

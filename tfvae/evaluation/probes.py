@@ -1,12 +1,9 @@
 """What simple classifiers find of labels in codes `[N, n]`, such as the means of q(z|x)."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from tfvae.compatibility import NotApplicable
+from tfvae.extras import require_extra
 
 __all__ = ["knn_accuracy", "linear_probe"]
 
@@ -14,7 +11,7 @@ __all__ = ["knn_accuracy", "linear_probe"]
 def linear_probe(
     train_codes: np.ndarray, train_labels: np.ndarray, test_codes: np.ndarray, test_labels: np.ndarray
 ) -> float:
-    """Accuracy, 0 to 1, of logistic regression on standardised codes (scikit-learn's, with its default L2 penalty).
+    """Score logistic regression on standardised codes (scikit-learn's, with its L2 penalty): accuracy, 0 to 1.
 
     Args:
         train_codes: floats `[N, n]`.
@@ -27,6 +24,11 @@ def linear_probe(
         ValueError: when codes and labels do not match.
     """
     _check(train_codes, train_labels, test_codes, test_labels)
+    with require_extra("evaluate"):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     probe.fit(np.asarray(train_codes, np.float64), train_labels)
     return float(probe.score(np.asarray(test_codes, np.float64), test_labels))
@@ -39,11 +41,17 @@ def knn_accuracy(
     test_labels: np.ndarray,
     neighbours: int = 10,
 ) -> float:
-    """Accuracy, 0 to 1, of the most frequent label among the nearest training codes (Euclidean, not standardised:
-    latents that carry nothing vary little, and are to count little). Arguments and errors as for `linear_probe`."""
+    """Score the most frequent label among the nearest training codes: accuracy, 0 to 1.
+
+    Distances are Euclidean, and codes not standardised: latents that carry nothing vary little, and are to count
+    little. Arguments and errors are those of `linear_probe`, and `neighbours`, how many codes vote.
+    """
     _check(train_codes, train_labels, test_codes, test_labels)
     if not 1 <= neighbours <= len(train_codes):
         raise ValueError(f"neighbours must be from 1 to {len(train_codes)}, the training examples; not {neighbours}")
+    with require_extra("evaluate"):
+        from sklearn.neighbors import KNeighborsClassifier
+
     return float(KNeighborsClassifier(neighbours).fit(train_codes, train_labels).score(test_codes, test_labels))
 
 

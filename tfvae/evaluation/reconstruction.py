@@ -11,7 +11,7 @@ __all__ = ["squared_error"]
 
 
 def squared_error(vae: VAE, data: Any, verbose: int = 0) -> Estimate:
-    """`Estimate` of the mean squared error of reconstructions, over the dimensions of x; not in nats.
+    """Estimate the mean squared error of reconstructions, over the dimensions of x; not in nats.
 
     A reconstruction is E[p(x|z)] at the center of q(z|x), as `predict` gives it.
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from scipy.spatial.distance import cdist
-from sklearn.decomposition import PCA
 
 from tfvae import random
+from tfvae.extras import require_extra
 from tfvae.model import VAE
 
 __all__ = ["DensityCoverage", "PrecisionRecall", "density_coverage", "draws", "pixel_features", "precision_recall"]
@@ -38,7 +37,7 @@ class DensityCoverage(NamedTuple):
 
 
 def pixel_features(train_images: np.ndarray, dimensions: int = 50, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """Fits principal components of training pixels -> function: images `[N, *event]` -> float64 `[N, dimensions]`.
+    """Fit principal components to training pixels -> function: images `[N, *event]` -> float64 `[N, dimensions]`.
 
     Args:
         train_images: uint8 `[N, *event]`, or floats in [0, 1], or in whatever range the images to compare have.
@@ -52,31 +51,34 @@ def pixel_features(train_images: np.ndarray, dimensions: int = 50, seed: int = 0
     Raises:
         ValueError: when there are fewer images or pixels than dimensions; by the function, for images of another shape.
     """
-    pixels = _pixels(train_images)
+    pixels = _flatten_pixels(train_images)
     if not 1 <= dimensions <= min(pixels.shape):
         raise ValueError(
             f"dimensions must be from 1 to {min(pixels.shape)}, the lesser of the numbers of images and of pixels, "
             f"{pixels.shape}; not {dimensions}"
         )
+    with require_extra("evaluate"):
+        from sklearn.decomposition import PCA
+
     components = PCA(dimensions, svd_solver="randomized", random_state=seed).fit(pixels)
     event = np.shape(train_images)[1:]
 
     def features(images):
         if np.shape(images)[1:] != event:
             raise ValueError(f"images must be [N, *{event}], as those of training; they are {np.shape(images)}")
-        return components.transform(_pixels(images)).astype(np.float64)
+        return components.transform(_flatten_pixels(images)).astype(np.float64)
 
     return features
 
 
-def _pixels(images):
+def _flatten_pixels(images):
     images = np.asarray(images)
     flat = images.reshape(len(images), -1).astype(np.float32)
     return flat / 255 if images.dtype == np.uint8 else flat
 
 
 def draws(vae: VAE, n: int, conditions: Any = None, seed: int = 0) -> np.ndarray:
-    """n draws of x from p(x) = E_p(z) p(x|z), where `vae.sample` gives means: `[n, *event]`.
+    """Draw n examples x from p(x) = E_p(z) p(x|z), where `vae.sample` gives means: `[n, *event]`.
 
     Args:
         vae: the model.
@@ -95,30 +97,34 @@ def draws(vae: VAE, n: int, conditions: Any = None, seed: int = 0) -> np.ndarray
 
 
 def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> PrecisionRecall:
-    """Precision, the share of generated examples that lie among real ones, and recall, the share of real ones that lie
-    among generated; 0 to 1. Kynkäänniemi, Karras, Laine, Lehtinen and Aila 2019, arXiv:1904.06991.
+    """Score precision and recall of generated examples, 0 to 1.
+
+    Precision is the share of generated examples that lie among real ones, recall the share of real ones that lie among
+    generated. Kynkäänniemi, Karras, Laine, Lehtinen and Aila 2019, arXiv:1904.06991.
 
     An example lies among others if it is in the ball around one of them that reaches to that one's k-th neighbour of
     its own kind. Two samples of one distribution do not reach 1: in many dimensions balls hold less of it (0.6 for
-    10,000 normal examples in 50). What real examples get that were kept apart is the figure to compare with. Time, but
-    not memory, grows with (N + M)^2: 10,000 of each, in 50 dimensions, take about ten seconds.
+    10,000 normal examples in 50). Compare with what real examples get that were kept apart. Time, but not memory, grows
+    with (N + M)^2: 10,000 of each, in 50 dimensions, take about ten seconds.
 
     Args:
         real: features `[N, d]`.
         generated: features `[M, d]`, best as many.
         neighbours: k.
     """
-    real, generated = _checked(real, generated, neighbours)
+    real, generated = _check(real, generated, neighbours)
     reach = _squared_reach(real, neighbours), _squared_reach(generated, neighbours)
     among_real, among_generated = np.zeros(len(generated), bool), np.zeros(len(real), bool)
-    for rows, squared in _chunks(real, generated):
+    for rows, squared in _chunk_distances(real, generated):
         among_real |= (squared <= reach[0][rows, None]).any(axis=0)
         among_generated[rows] = (squared <= reach[1]).any(axis=1)
     return PrecisionRecall(float(among_real.mean()), float(among_generated.mean()))
 
 
 def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 5) -> DensityCoverage:
-    """Density, in how many real examples' balls a generated one lies, in parts of k, and coverage, the share of real
+    """Score density and coverage of generated examples.
+
+    Density is in how many real examples' balls a generated one lies, in parts of k; coverage is the share of real
     examples with a generated one in their ball. Naeem, Oh, Uh, Choi and Yoo 2020, arXiv:2002.09797.
 
     Balls reach to the k-th real neighbour. Coverage is from 0 to 1. Density is from 0, about 1 when both have the same
@@ -130,10 +136,10 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 
         generated: features `[M, d]`.
         neighbours: k.
     """
-    real, generated = _checked(real, generated, neighbours)
+    real, generated = _check(real, generated, neighbours)
     reach = _squared_reach(real, neighbours)
     inside, covered = 0, np.zeros(len(real), bool)
-    for rows, squared in _chunks(real, generated):
+    for rows, squared in _chunk_distances(real, generated):
         within = squared <= reach[rows, None]
         inside += int(within.sum())
         covered[rows] = within.any(axis=1)
@@ -141,22 +147,25 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = 
 
 
 def _squared_reach(points, neighbours):
-    """[N, d] -> squared distances to the k-th nearest of the other points, [N]."""
+    """Give the squared distances of points `[N, d]` to the k-th nearest of the others, `[N]`."""
     reach = np.empty(len(points))
-    for rows, squared in _chunks(points, points):
+    for rows, squared in _chunk_distances(points, points):
         reach[rows] = np.partition(squared, neighbours, axis=1)[:, neighbours]  # the 0-th is the point itself
     return reach
 
 
-def _chunks(a, b):
-    """Rows of a, and their squared distances to b; of the differences, so that equal points are at distance 0."""
+def _chunk_distances(a, b):
+    """Give rows of a, and their squared distances to b; of the differences, so that equal points are at distance 0."""
+    with require_extra("evaluate"):
+        from scipy.spatial.distance import cdist
+
     size = max(1, DISTANCES_AT_ONCE // len(b))
     for start in range(0, len(a), size):
         rows = slice(start, min(start + size, len(a)))
         yield rows, cdist(a[rows], b, "sqeuclidean")
 
 
-def _checked(real, generated, neighbours):
+def _check(real, generated, neighbours):
     real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
     if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]:
         raise ValueError(f"features must be [N, d] and [M, d]; they are {real.shape} and {generated.shape}")

@@ -9,7 +9,6 @@ from tensorflow_probability import distributions as tfd
 from tfvae import distributions
 from tfvae.evaluation.batches import over_batches
 from tfvae.model import VAE
-from tfvae.objectives.base import independent_units
 
 __all__ = ["ACTIVE", "Units", "active_units", "kl_per_unit", "latent_units"]
 
@@ -30,22 +29,22 @@ class Units(NamedTuple):
 
     @property
     def variance(self) -> np.ndarray:
-        """Of each unit's center over the examples, `[n]`."""
+        """Give the variance of each unit's center over the examples, `[n]`."""
         return np.var(self.centers, axis=0)
 
     @property
     def active(self) -> np.ndarray:
-        """Which units tell examples apart: their variance is above `ACTIVE`; bool `[n]`."""
+        """Tell which units tell examples apart: their variance is above `ACTIVE`; bool `[n]`."""
         return self.variance > ACTIVE
 
     @property
     def order(self) -> np.ndarray:
-        """The units, the one that costs most KL first (the one that varies most, where no unit has a KL of its own)."""
+        """Order the units by KL, the largest first (by variance, where no unit has a KL by itself)."""
         return np.argsort(-(self.variance if self.kl is None else self.kl), kind="stable")
 
 
 def latent_units(vae: VAE, data: Any, verbose: int = 0) -> Units:
-    """`Units` of data.
+    """Measure the latent units on data.
 
     Args:
         vae: the model.
@@ -59,7 +58,7 @@ def latent_units(vae: VAE, data: Any, verbose: int = 0) -> Units:
 
 
 def active_units(vae: VAE, data: Any, threshold: float = ACTIVE, verbose: int = 0) -> np.ndarray:
-    """Which latent units tell examples apart: those whose posterior mean (or center) varies over the data.
+    """Tell which latent units tell examples apart: those whose posterior mean (or center) varies over the data.
 
     Burda, Grosse and Salakhutdinov 2015, arXiv:1509.00519: the variance over x of E[z_j|x] is above 0.01.
 
@@ -74,7 +73,7 @@ def active_units(vae: VAE, data: Any, threshold: float = ACTIVE, verbose: int = 
 
 
 def kl_per_unit(vae: VAE, data: Any, verbose: int = 0) -> np.ndarray:
-    """KL(q(z_j|x) || p(z_j)) of each latent unit, mean over the examples, nats: `[n]`. The sum is the KL term.
+    """Measure KL(q(z_j|x) || p(z_j)) of each latent unit, mean over the examples, nats: `[n]`. The sum is the KL term.
 
     Args:
         vae: the model; posterior and prior have independent normal units.
@@ -89,7 +88,7 @@ def kl_per_unit(vae: VAE, data: Any, verbose: int = 0) -> np.ndarray:
 def _kl_of_units(vae, _, batch, key):
     del key  # the KL has a closed form
     given = vae.given(batch)
-    return tf.transpose(tfd.kl_divergence(*independent_units(given.posterior, given.prior)))  # [n, B]
+    return tf.transpose(tfd.kl_divergence(*distributions.independent_units(given.posterior, given.prior)))  # [n, B]
 
 
 def _centers_and_kl(vae, _, batch, key):

@@ -9,6 +9,7 @@ import filelock
 
 from tfvae import files, progress
 from tfvae.exporting import half_precision, saved_model, signatures
+from tfvae.extras import check_extra
 from tfvae.model import VAE
 
 __all__ = ["export"]
@@ -26,7 +27,7 @@ def export(
     jit_compile: bool = False,
     about: dict[str, Any] | None = None,
 ) -> dict[str, pathlib.Path]:
-    """Writes each servable under a new version number, `folder/{encoder,decoder,scorer}/<version>/`.
+    """Write each servable under a new version number, `folder/{encoder,decoder,scorer}/<version>/`.
 
     - `encoder`: `encode` x -> mean, stddev `[B, n]`; `sample` x, seed -> z `[B, n]`.
     - `decoder`: `decode` z `[B, n]` -> mean `[B, *event]`; `generate` seed -> samples `[B, *event]`, one for each seed,
@@ -64,13 +65,15 @@ def export(
         ValueError: for another dtype, or where its answers are not finite.
         OSError: when a servable cannot be written there; before anything is.
     """
+    check_extra("export")
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"elbo_samples": elbo_samples, "samples": samples, "jit_compile": jit_compile}
-    servables = signatures.of(vae if dtype == "float32" else half_precision.convert(vae, dtype), **settings)
-    exact = signatures.of(vae, elbo_samples, samples, False)
+    converted = vae if dtype == "float32" else half_precision.convert(vae, dtype)
+    servables = signatures.make_signatures(converted, **settings)
+    exact = signatures.make_signatures(vae, elbo_samples, samples, False)
     for name in servables:
         files.check(folder / name / "1")
     with filelock.FileLock(folder / ".lock"), files.workspace(folder) as beside:
@@ -78,17 +81,11 @@ def export(
         for name, functions in servables.items():
             progress.doing(f"exporting the {name}")
             path = beside / name
-            requests = {key: saved_model.examples(vae, signature.specs) for key, signature in functions.items()}
+            requests = {key: saved_model.make_request(vae, signature.specs) for key, signature in functions.items()}
             saved_model.write(path, name, functions, requests)
             parity = half_precision.measure_parity(path, requests, exact[name]) if dtype != "float32" else {}
-            record = {
-                "format": FORMAT,
-                "servable": name,
-                "version": version,
-                "exported": _now(),
-                "dtype": dtype,
-            } | settings
-            record |= {"signatures": {key: _described(signature) for key, signature in functions.items()}}
+            record = {"format": FORMAT, "servable": name, "version": version, "exported": _now(), "dtype": dtype}
+            record |= settings | {"signatures": {key: _describe_inputs(its) for key, its in functions.items()}}
             record |= {"parity": parity, "sha256": saved_model.checksum(path)}
             files.write_json(path / "model.json", record | (about or {}))
         paths = {name: folder / name / str(version) for name in servables}
@@ -96,10 +93,10 @@ def export(
     return paths
 
 
-def _now():
+def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _described(signature):
-    """The inputs of a signature: name -> type and shape, in which null is the number of examples."""
+def _describe_inputs(signature: signatures.Signature) -> dict[str, Any]:
+    """Describe the inputs of a signature: name -> type and shape, in which null is the number of examples."""
     return {spec.name: {"dtype": spec.dtype.name, "shape": list(spec.shape)} for spec in signature.specs}

@@ -40,7 +40,7 @@ def measure_parity(
     with np.load(path / "assets.extra" / "check.npz") as file:
         stored = dict(file)
     found: dict[str, dict[str, float]] = {}
-    answers = saved_model.answers({name: exact[name].function for name in requests}, requests)
+    answers = saved_model.compute_answers({name: exact[name].function for name in requests}, requests)
     for name, output, value in ((n, o, v) for n, outputs in answers.items() for o, v in outputs.items()):
         other = stored[f"{name}/outputs/{output}"]
         if not np.all(np.isfinite(other) == np.isfinite(value)):

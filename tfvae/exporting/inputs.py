@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfvae.model import VAE
 
-__all__ = ["Form", "checked", "conditions_of", "data_of", "image_bytes"]
+__all__ = ["Form", "check_inputs", "condition_forms", "data_forms", "decode_images"]
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
@@ -21,16 +21,17 @@ class Form(NamedTuple):
 
     suffix: str
     spec: tf.TensorSpec
-    loaded: Callable
+    load: Callable[[tf.Tensor], tf.Tensor]
 
 
-def data_of(vae: VAE) -> list[Form]:
-    """The forms of x `[B, *event]`: as the VAE was trained on, and of pixels, as float32 and as images in bytes too."""
-    shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor
+def data_forms(vae: VAE) -> list[Form]:
+    """List the forms of x `[B, *event]`: as the VAE was trained on; of pixels, also float32 and images in bytes."""
+    shape, preprocessor = vae.likelihood.event_shape, vae.preprocessor_view
 
     def supported(x, name):
-        if hasattr(preprocessor, "support"):
-            _require(preprocessor.support(x), f"{name} must be {preprocessor.domain}")
+        inside = preprocessor.support(x)
+        if inside is not None:  # the preprocessor knows
+            _require(inside, f"{name} must be {preprocessor.domain}")
         event = vae.preprocess(_condition(vae, x))
         _require(vae.likelihood.support(event), f"{name}, preprocessed, must be {vae.likelihood.domain}")
         return x
@@ -43,17 +44,17 @@ def data_of(vae: VAE) -> list[Form]:
         forms.append(form("_float", "float32"))
         if len(shape) == 3 and shape[-1] in (1, 3):
             spec = tf.TensorSpec([None], tf.string, "image_bytes")
-            forms.append(Form("_image", spec, lambda x: supported(image_bytes(x, shape), "image_bytes")))
+            forms.append(Form("_image", spec, lambda x: supported(decode_images(x, shape), "image_bytes")))
     return forms
 
 
 def _condition(vae, x):
-    """x, or a pair of x and any condition: what the preprocessor is asked about conditional data."""
+    """Pair x with any condition, where there are conditions: what the preprocessor is asked about."""
     return (x, tf.zeros([tf.shape(x)[0], vae.condition_size])) if vae.condition_size else x
 
 
-def conditions_of(vae: VAE) -> list[Form]:
-    """The forms of a conditional VAE's conditions: float32 `[B, k]`, and labels int32 `[B]`; none of another VAE."""
+def condition_forms(vae: VAE) -> list[Form]:
+    """List the forms of a conditional VAE's conditions: float32 `[B, k]`, labels int32 `[B]`; none of another VAE."""
     if not vae.condition_size:
         return []
 
@@ -67,8 +68,8 @@ def conditions_of(vae: VAE) -> list[Form]:
     ]
 
 
-def checked(values: Sequence[tf.Tensor], specs: Sequence[tf.TensorSpec]) -> list[tf.Tensor]:
-    """The inputs of one request, a list, when each has its spec's shape, finite numbers, and as many rows as the first.
+def check_inputs(values: Sequence[tf.Tensor], specs: Sequence[tf.TensorSpec]) -> list[tf.Tensor]:
+    """Check that each input of a request has its spec's shape, finite numbers, and as many rows as the first.
 
     TensorFlow Serving does not look at shapes; a reshape would make two rows of a row that is twice as long.
     """
@@ -95,14 +96,14 @@ def _require(condition, message):
     tf.debugging.Assert(tf.reduce_all(condition), [message])
 
 
-def image_bytes(encoded: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-    """PNG or JPEG files `[B]`, strings, of the height, width and channels `shape` -> uint8 `[B, *shape]`."""
+def decode_images(encoded: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+    """Decode PNG or JPEG files `[B]`, strings, of height, width and channels `shape`: uint8 `[B, *shape]`."""
     with tf.name_scope("image_bytes"):  # which errors of the decoders name
         return tf.map_fn(lambda one: _pixels(one, shape), encoded, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
 
 
 def _pixels(encoded, shape):
-    """One image. Its size is read before it is decoded: a small file may hold a large one."""
+    """Decode one image. Its size is read before it is decoded: a small file may hold a large image."""
     height, width, channels = shape
     is_png = tf.strings.substr(encoded, 0, len(PNG)) == PNG
     is_jpeg = tf.strings.substr(encoded, 0, len(JPEG)) == JPEG
@@ -121,7 +122,7 @@ def _pixels(encoded, shape):
 
 
 def _png_size(encoded):
-    """Height and width, int32 `[2]`; 0 of a file that ends before them."""
+    """Read height and width, int32 `[2]`; 0 of a file that ends before them."""
     header = tf.strings.substr(encoded + "\0" * 24, 16, 8)  # width, then height, 4 bytes each, the largest first
     places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
     sizes = tf.reduce_sum(tf.reshape(tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64), [2, 4]) * places, axis=1)

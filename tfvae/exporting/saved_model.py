@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from tfvae import random, tensorflow_output
 from tfvae.exporting.signatures import Signature
+from tfvae.extras import require_extra
 from tfvae.model import VAE
 from tfvae.programs import program
 
-__all__ = ["answers", "checksum", "examples", "write"]
+__all__ = ["checksum", "compute_answers", "make_request", "write"]
 
 EXAMPLES = 4  # of a check's requests
 WARM_UP = (1, EXAMPLES)  # rows of warm-up requests
@@ -22,7 +23,7 @@ WARM_UP = (1, EXAMPLES)  # rows of warm-up requests
 def write(
     path: pathlib.Path, servable: str, signatures: dict[str, Signature], requests: dict[str, dict[str, np.ndarray]]
 ) -> None:
-    """Writes a servable's SavedModel with `assets.extra`: tf_serving_warmup_requests, and check.npz (see `answers`).
+    """Write a servable's SavedModel with `assets.extra`: tf_serving_warmup_requests, and check.npz with its answers.
 
     Args:
         path: of the new folder.
@@ -31,16 +32,16 @@ def write(
         requests: name -> inputs, name -> array.
     """
     functions = {
-        name: tf.function(signature.function, input_signature=signature.specs, autograph=False).get_concrete_function()
+        name: program(signature.function, input_signature=signature.specs, autograph=False).get_concrete_function()
         for name, signature in signatures.items()
     }
     module = tf.Module()  # the Session loader needs the tf.Variables themselves, not those of Keras
     module.weights = [variable for function in functions.values() for variable in function.variables]
     default = next(iter(functions))
-    with tensorflow_output.warnings_alone():
+    with tensorflow_output.warnings_only():
         tf.saved_model.save(module, str(path), signatures={"serving_default": functions[default]} | functions)
     (path / "assets.extra").mkdir()
-    outputs = answers(functions, requests)
+    outputs = compute_answers(functions, requests)
     requests, outputs = ({"serving_default": found[default]} | found for found in (requests, outputs))
     _write_warm_up(path / "assets.extra" / "tf_serving_warmup_requests", servable, requests)
     stored = {f"{name}/inputs/{key}": value for name, found in requests.items() for key, value in found.items()}
@@ -48,10 +49,10 @@ def write(
     np.savez_compressed(path / "assets.extra" / "check.npz", **stored)  # type: ignore[arg-type]  # a name may be any
 
 
-def answers(
+def compute_answers(
     functions: dict[str, Callable], requests: dict[str, dict[str, np.ndarray]]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What the signatures' functions answer: name -> output -> array; by one program, for each takes time to make."""
+    """Compute what signatures answer: name -> output -> array; by one program, for each takes time to make."""
 
     @functools.partial(program, autograph=False)
     def all_of_them(given):
@@ -62,8 +63,9 @@ def answers(
 
 
 def _write_warm_up(path, servable, requests):
-    """A TFRecord of PredictionLogs, which TensorFlow Serving runs before it says that a version is ready."""
-    from tensorflow_serving.apis import prediction_log_pb2
+    """Write a TFRecord of PredictionLogs, which TensorFlow Serving runs before it says that a version is ready."""
+    with require_extra("export"):
+        from tensorflow_serving.apis import prediction_log_pb2
 
     with tf.io.TFRecordWriter(str(path)) as writer:
         for name, inputs in requests.items():
@@ -76,8 +78,8 @@ def _write_warm_up(path, servable, requests):
                 writer.write(log.SerializeToString())
 
 
-def examples(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
-    """A request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
+def make_request(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
+    """Make a request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
     seed = random.seed(0, random.Stream.SAMPLING)
     found = {}
     for index, spec in enumerate(specs):
@@ -99,30 +101,35 @@ def examples(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
 
 
 def _data(vae, noise, dtype):
-    """Data that preprocessor and likelihood take, of noise in [0, 1).
+    """Make data that preprocessor and likelihood take, of noise in [0, 1).
 
     Raises:
         ValueError: when no such data is known.
     """
     if dtype == tf.uint8:
         return tf.cast(256 * noise, tf.uint8)
-    support = getattr(vae.preprocessor, "support", tf.math.is_finite)
     for data in (4 * noise - 2, noise, tf.round(noise), noise / tf.reduce_sum(noise, axis=-1, keepdims=True)):
         condition = (data, tf.zeros([len(data), vae.condition_size])) if vae.condition_size else data
-        if tf.reduce_all(support(data)) and tf.reduce_all(vae.likelihood.support(vae.preprocess(condition))):
+        if tf.reduce_all(_inside(vae, data)) and tf.reduce_all(vae.likelihood.support(vae.preprocess(condition))):
             return data
     raise ValueError(f"no example is known of what {type(vae.likelihood).__name__} models: {vae.likelihood.domain}")
 
 
+def _inside(vae: VAE, data: tf.Tensor) -> tf.Tensor:
+    """Which elements of data the preprocessor takes; all that are finite, where it does not know."""
+    inside = vae.preprocessor_view.support(data)
+    return tf.math.is_finite(data) if inside is None else inside
+
+
 def _png(shape, level):
-    """An image whose pixels rise from a grey level, as a PNG file."""
+    """Make an image whose pixels rise from a grey level, as a PNG file."""
     height, width, channels = shape
     pixels = (int(level) + np.arange(height * width * channels).reshape(shape)) % 256
     return tf.io.encode_png(pixels.astype(np.uint8)).numpy()
 
 
 def checksum(path: pathlib.Path) -> str:
-    """SHA-256 of a SavedModel's graph and variables: what is loaded."""
+    """Compute the SHA-256 of a SavedModel's graph and variables: of what is loaded."""
     digest = hashlib.sha256()
     for file in [path / "saved_model.pb", *sorted((path / "variables").iterdir())]:
         digest.update(file.name.encode() + file.read_bytes())

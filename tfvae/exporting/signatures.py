@@ -13,8 +13,9 @@ import tensorflow as tf
 from tfvae import evaluation, objectives
 from tfvae.exporting import inputs
 from tfvae.model import VAE
+from tfvae.programs import program
 
-__all__ = ["Signature", "of"]
+__all__ = ["Signature", "make_signatures"]
 
 SEED = inputs.Form("", tf.TensorSpec([None, 2], tf.int32, "seed"), lambda seed: seed)
 
@@ -26,18 +27,18 @@ class Signature(NamedTuple):
     specs: list
 
 
-def of(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str, dict[str, Signature]]:
-    """servable -> {name: Signature}; the first of each servable is its default. Arguments as for `exporting.export`."""
+def make_signatures(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str, dict[str, Signature]]:
+    """Make the signatures of each servable: servable -> {name: Signature}, the default first; arguments as `export`."""
 
-    def loaded(x, condition):  # condition: a list of one, or of none
+    def pair(x, condition):  # a list of one condition, or of none
         return (x, *condition) if condition else x
 
     def encode(x, *condition):
-        posterior = vae.encode(loaded(x, condition))
+        posterior = vae.encode(pair(x, condition))
         return {"mean": posterior.mean(), "stddev": posterior.stddev()}
 
     def sample(x, seed, *condition):
-        return {"z": vae.encode(loaded(x, condition)).sample(seed=seed)}
+        return {"z": vae.encode(pair(x, condition)).sample(seed=seed)}
 
     def decode(z, *condition):
         return {"mean": vae.decode(z, *condition).mean()}
@@ -46,17 +47,17 @@ def of(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str
         return {"samples": vae.sample(1, condition, seed)}
 
     def score(x, seed, *condition):
-        terms = objectives.ELBO(samples=elbo_samples)(vae.given(loaded(x, condition), seed=seed))
+        terms = objectives.ELBO(samples=elbo_samples)(vae.given(pair(x, condition), seed=seed))
         return {"elbo": terms.elbo, "reconstruction": terms.reconstruction, "kl": terms.kl}
 
     def reconstruct(x, *condition):
-        return {"mean": vae(loaded(x, condition))}
+        return {"mean": vae(pair(x, condition))}
 
     def log_marginal(x, seed, *condition):
-        return {"log_marginal": evaluation.log_marginal_of_batch(vae, samples, loaded(x, condition), seed)[0]}
+        return {"log_marginal": evaluation.log_marginal_of_batch(vae, samples, pair(x, condition), seed)[0]}
 
     z = inputs.Form("", tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z"), lambda z: z)
-    data, conditions = inputs.data_of(vae), inputs.conditions_of(vae)
+    data, conditions = inputs.data_forms(vae), inputs.condition_forms(vae)
     servables: dict[str, dict[str, tuple[Callable, list]]] = {  # name -> (function, the forms of each of its inputs)
         "encoder": {"encode": (encode, [data]), "sample": (sample, [data, [SEED]])},
         "decoder": {"decode": (decode, [[z]]), "generate": (generate, [[SEED]])},
@@ -70,25 +71,25 @@ def of(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str
     for servable, functions in servables.items():
         for name, (function, choices) in functions.items():
             # traced once for all forms
-            program = tf.function(function, autograph=False, jit_compile=jit_compile or None)
+            run = program(function, autograph=False, jit_compile=jit_compile or None)
             for forms in itertools.product(*choices, *([conditions] if conditions else [])):
-                found[servable][name + "".join(form.suffix for form in forms)] = _signature(program, forms)
+                found[servable][name + "".join(form.suffix for form in forms)] = _signature(run, forms)
     return found
 
 
-def _signature(program, forms):
-    """A function of the VAE -> the `Signature` of these forms; one that draws noise takes its rows one by one."""
+def _signature(run, forms):
+    """Make the `Signature` of these forms, of a function of the VAE; one that draws noise takes its rows one by one."""
     specs = [form.spec for form in forms]
 
     def answer(*values):
-        given = [form.loaded(value) for form, value in zip(forms, inputs.checked(values, specs), strict=True)]
-        return _each_row(program, given, forms.index(SEED)) if SEED in forms else dict(program(*given))
+        given = [form.load(value) for form, value in zip(forms, inputs.check_inputs(values, specs), strict=True)]
+        return _each_row(run, given, forms.index(SEED)) if SEED in forms else dict(run(*given))
 
     return Signature(answer, specs)
 
 
 def _each_row(function, values, seed):
-    """function of one row `[1, ...]` each, and of a seed `[2]` -> its outputs, for all rows."""
+    """Map a function of one row `[1, ...]` each, and of a seed `[2]`, over all rows: its outputs."""
 
     def of_row(row):
         outputs = function(*(part if i == seed else part[None] for i, part in enumerate(row)))

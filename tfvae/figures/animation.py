@@ -12,8 +12,8 @@ from tfvae.compatibility import NotApplicable
 __all__ = ["animation"]
 
 
-def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, milliseconds: int = 400) -> None:
-    """Writes image files as one GIF that goes on for ever, its last picture longer; returns the path.
+def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, milliseconds: int = 400) -> pathlib.Path:
+    """Write image files as one GIF that repeats for ever, its last picture longer; return the path.
 
     Args:
         pictures: their paths, in order, at least 2.
@@ -38,3 +38,4 @@ def animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, mi
     durations = [milliseconds] * (len(frames) - 1) + [4 * milliseconds]
     with files.beside(path) as partial:
         frames[0].save(partial, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return path

@@ -2,16 +2,18 @@
 
 import csv
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.information import RateDistortion
+from tfvae.extras import require_extra
 from tfvae.figures.style import COLOURS, GREY, new
 from tfvae.objectives import Objective
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["history", "learning_curves", "rate_distortion"]
 
@@ -26,7 +28,7 @@ PANELS = {  # logged name: its title, its unit
 
 
 def history(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """history.csv of a run -> {name: values `[epochs]`}, not a number where none was logged."""
+    """Read history.csv of a run: {name: values `[epochs]`}, not a number where none was logged."""
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     return {key: np.array([_number(row[key]) for row in rows]) for key in (rows[0] if rows else ())}
@@ -44,8 +46,8 @@ def learning_curves(
     objective: Objective | None = None,
     steps_per_epoch: int | None = None,
     best_epoch: int | None = None,
-) -> Figure:
-    """Loss, ELBO, reconstruction and KL over the epochs, of training and of validation data, each in a panel.
+) -> "Figure":
+    """Draw loss, ELBO, reconstruction and KL over the epochs, of training and validation data, each in a panel.
 
     The KL's has a second axis for its weight beta, where the objective has a warm-up, or for the capacity C. What a
     `Watch` logged has panels of its own. The first epochs may be cut off, where they would flatten the rest.
@@ -75,8 +77,8 @@ def learning_curves(
     return figure
 
 
-def rate_distortion(curve: RateDistortion) -> Figure:
-    """Distortion -E[log p(x|z)] over rate KL(q(z|x) || p(z)), from the prior to the encoder's posterior.
+def rate_distortion(curve: RateDistortion) -> "Figure":
+    """Draw distortion -E[log p(x|z)] over rate KL(q(z|x) || p(z)), from the prior to the encoder's posterior.
 
     Args:
         curve: what `evaluation.rate_distortion` gives.
@@ -100,6 +102,9 @@ def rate_distortion(curve: RateDistortion) -> Figure:
 
 
 def _panel(axes, logged, name, best_epoch):
+    with require_extra("plot"):
+        from matplotlib.ticker import MaxNLocator
+
     title, unit = PANELS[name]
     for key, colour, line, label in (
         (name, COLOURS[0], "-", "training"),
@@ -135,7 +140,7 @@ def _mark(values):
 
 
 def _cut(axes, series):
-    """Limits the axis to what follows the first twentieth of the epochs."""
+    """Limit the axis to what follows the first twentieth of the epochs."""
     skipped = len(series[0]) // 20
     rest = np.concatenate([values[skipped:] for values in series])
     rest = rest[np.isfinite(rest)]
@@ -145,8 +150,8 @@ def _cut(axes, series):
 
 
 def _second_axis(axes, objective, steps_per_epoch, epochs):
-    """The KL's weight, or the capacity, where it changes with the step."""
-    if objective.schedule is None:
+    """Draw the number of the objective that changes with the step, its schedule, if it has one."""
+    if objective is None or objective.schedule is None:
         return
     label, function = objective.schedule
     at = np.linspace(0, epochs, 1001)
@@ -159,7 +164,7 @@ def _second_axis(axes, objective, steps_per_epoch, epochs):
 
 
 def _entries(panels):
-    """Handles and labels of all panels, each label once; second axes too."""
+    """Collect handles and labels of all panels, of second axes too, each label once."""
     found: dict[str, Any] = {}
     for axes in panels[0].figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):

@@ -1,20 +1,22 @@
 """Images that a VAE makes: of examples, of draws from the prior, of what lies between two examples."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from tfvae.figures.style import event_of_images, sheet
 from tfvae.model import VAE
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["interpolations", "progress", "reconstructions", "samples"]
 
 
-def reconstructions(vae: VAE, data: Any) -> Figure:
-    """Each example above its reconstruction E[p(x|z)] at the center of q(z|x).
+def reconstructions(vae: VAE, data: Any) -> "Figure":
+    """Draw each example above its reconstruction E[p(x|z)] at the center of q(z|x).
 
     Args:
         vae: the model.
@@ -35,8 +37,8 @@ def reconstructions(vae: VAE, data: Any) -> Figure:
     )
 
 
-def samples(vae: VAE, rows: int = 8, columns: int = 8, condition: Any = None, seed: Any = None) -> Figure:
-    """Means E[p(x|z)] for draws of z from the prior, in a grid.
+def samples(vae: VAE, rows: int = 8, columns: int = 8, condition: Any = None, seed: Any = None) -> "Figure":
+    """Draw means E[p(x|z)] for samples of z from the prior, in a grid.
 
     Args:
         vae: the model.
@@ -55,13 +57,13 @@ def samples(vae: VAE, rows: int = 8, columns: int = 8, condition: Any = None, se
 
 
 def condition_names(condition: np.ndarray) -> list[str]:
-    """Conditions `[N, k]` -> their N names: of one-hot vectors the class, else the number in the row."""
+    """Name conditions `[N, k]`: one-hot vectors by their class, others by the number of their row."""
     one_hot = condition.shape[-1] > 1 and np.all(np.isin(condition, (0, 1))) and np.all(condition.sum(axis=-1) == 1)
     return [str(i) for i in (condition.argmax(axis=-1) if one_hot else range(1, len(condition) + 1))]
 
 
-def interpolations(vae: VAE, first: Any, second: Any, steps: int = 11) -> Figure:
-    """Decoded points on the way between the latents of two examples.
+def interpolations(vae: VAE, first: Any, second: Any, steps: int = 11) -> "Figure":
+    """Draw decoded points on the way between the latents of two examples.
 
     There is a row for each pair and each path of the prior (`Prior.paths`): of a standard normal, a line and an arc.
 
@@ -80,7 +82,7 @@ def interpolations(vae: VAE, first: Any, second: Any, steps: int = 11) -> Figure
 
 
 def _along(way, vae, first, second, steps):
-    """Decoded points of a path of the prior's, `[B, steps, *event]`."""
+    """Decode points along a path of the prior, `[B, steps, *event]`."""
     weight = tf.linspace(0.0, 1.0, steps)[:, None]  # [steps, 1]
     start, end = (vae.posterior.center(vae.encode(data))[:, None] for data in (first, second))  # [B, 1, n]
     condition = None
@@ -90,8 +92,8 @@ def _along(way, vae, first, second, steps):
     return vae.decode(way(start, end, weight), condition).mean()
 
 
-def progress(vae: VAE, data: Any, seed: tf.Tensor, title: str) -> Figure:
-    """Examples, their reconstructions, and two rows of samples: one picture of a training that goes on.
+def progress(vae: VAE, data: Any, seed: tf.Tensor, title: str) -> "Figure":
+    """Draw examples, their reconstructions, and two rows of samples: one picture of a training under way.
 
     Args:
         vae: the model.

@@ -1,18 +1,20 @@
 """The latent space: what single units do, where examples lie, what is decoded where."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 
 from tfvae import distributions, random
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.units import ACTIVE, Units
+from tfvae.extras import require_extra
 from tfvae.figures.style import COLOURS, GREY, MARKERS, event_of_images, new, sheet
 from tfvae.model import VAE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["latent_space", "manifold", "traversals", "unit_costs"]
 
@@ -20,8 +22,8 @@ DRAWS = 10_000  # of a prior whose quantiles have no closed form
 ROWS = 12  # most units of a figure of traversals
 
 
-def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> Figure:
-    """What single units do: each row changes one unit of an example's latent, the middle column is the example.
+def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> "Figure":
+    """Draw what single units do: each row changes one unit of an example's latent, the middle column is the example.
 
     The units stand in the order of their KL. The steps are standard deviations of the prior, -3 to 3, around the
     example's own value (of a `Deterministic` posterior, whose latents follow no prior, of the latents of the data). On
@@ -37,7 +39,7 @@ def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> Figure:
     seen = vae.prior.decoder_shape[-1]
     chosen = [int(j) for j in units.order if j < seen][:ROWS]
     condition = vae.split(example)[1]
-    scale, whose = _scale(vae, units, condition)
+    scale, whose = _unit_scale(vae, units, condition)
     offsets = np.linspace(-3, 3, steps)
     center = keras.ops.convert_to_numpy(vae.posterior.center(vae.encode(example)))[0]  # [n]
     z = np.tile(center, (len(chosen), steps, 1))
@@ -51,22 +53,22 @@ def traversals(vae: VAE, example: Any, units: Units, steps: int = 9) -> Figure:
     return sheet(images, title, f"change, in standard deviations of {whose}", ylabel, columns, names, width=7.0)
 
 
-def _scale(vae, units, condition):
-    """Standard deviation of each unit `[n]`, and of what it is."""
+def _unit_scale(vae, units, condition):
+    """Give the standard deviation of each unit `[n]`, and say of what it is."""
     if not vae.posterior.has_density:
         return units.centers.std(axis=0), "the data's latents"
     return _prior_draws(vae, condition).std(axis=0), "the prior"
 
 
 def _prior_draws(vae, condition):
-    """Draws of z from the prior, `[DRAWS, n]`, given one condition `[1, k]` where there are any."""
+    """Draw z from the prior, `[DRAWS, n]`, given one condition `[1, k]` where there are any."""
     prior = vae.prior.distribution(condition, vae.infer)
     drawn = prior.sample(DRAWS, seed=random.seed(0, random.Stream.SAMPLING))
     return drawn.numpy().reshape(-1, vae.prior.event_shape[0])
 
 
-def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: int = 15) -> Figure:
-    """What is decoded where, for a latent size of 2: E[p(x|z)] at a grid of the prior's quantiles.
+def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: int = 15) -> "Figure":
+    """Draw what is decoded where, for a latent size of 2: E[p(x|z)] at a grid of the prior's quantiles.
 
     Kingma and Welling 2013, arXiv:1312.6114, figure 4. Of a `Deterministic` posterior, quantiles of the data's latents;
     on a circle, points all around it.
@@ -87,13 +89,13 @@ def manifold(vae: VAE, units: Units, condition: tf.Tensor | None = None, steps: 
     z = np.stack(np.meshgrid(first, second[::-1]), axis=-1)  # [steps, steps, 2], the second rises upwards
     images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
     whose = "the data's latents" if not vae.posterior.has_density else "the prior"
-    title = f"The latent plane: E[p(x|z)] at quantiles of {whose}" + _given(condition)
+    title = f"The latent plane: E[p(x|z)] at quantiles of {whose}" + _note_condition(condition)
     columns, rows = ([f"{value:.1f}" for value in values] for values in (first, second[::-1]))
     return sheet(images, title, "first latent unit", "second latent unit", columns, rows, width=7.5)
 
 
 def _quantiles(vae, units, condition, levels):
-    """Quantiles of both units, `[len(levels), 2]`."""
+    """Give quantiles of both units, `[len(levels), 2]`."""
     if not vae.posterior.has_density:
         return np.quantile(units.centers, levels, axis=0)
     prior = vae.prior.distribution(condition, vae.infer)
@@ -107,17 +109,17 @@ def _circle(vae, condition, rows=4, columns=9):
     angles = np.arange(rows * columns) * 2 * np.pi / (rows * columns)
     z = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(rows, columns, 2)
     images = vae.decode(tf.constant(z, tf.float32), condition).mean().numpy()
-    title = "The latent circle: E[p(x|z)] all around it" + _given(condition)
+    title = "The latent circle: E[p(x|z)] all around it" + _note_condition(condition)
     names = [f"{360 * row / rows:.0f}°" for row in range(rows)]
     return sheet(images, title, f"steps of {360 / (rows * columns):.0f} degrees", "angle", rows=names)
 
 
-def _given(condition):
+def _note_condition(condition):
     return "" if condition is None else "\n(given the condition of the first example)"
 
 
-def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> Figure:
-    """Where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
+def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure":
+    """Draw where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
 
     Args:
         units: `Units` of the examples.
@@ -128,7 +130,7 @@ def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> Figure:
     classes = np.unique(labels)
     if len(classes) > len(COLOURS) * len(MARKERS):
         raise NotApplicable(f"there are {len(classes)} classes, more than can be told apart by colours and marks")
-    points, title, xlabel, ylabel = _plane(units.centers, labels)
+    points, title, xlabel, ylabel = _project_to_plane(units.centers, labels)
     figure = new(8, 6.2)
     axes = figure.add_subplot()
     for k, label in enumerate(classes):
@@ -147,14 +149,17 @@ def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> Figure:
     return figure
 
 
-def _plane(centers, labels):
-    """Centers `[N, n]` -> points `[N, 2]` of a plane, its title, and what its axes are."""
+def _project_to_plane(centers, labels):
+    """Project centers `[N, n]` to points `[N, 2]` of a plane; give its title, and what its axes are."""
     title = "The latent space: centers of q(z|x), coloured by class"
     if centers.shape[1] == 1:  # beside each other, a little scattered, so that all are seen
         shift = np.random.default_rng(0).uniform(-0.3, 0.3, len(centers))
         return np.stack([centers[:, 0], labels + shift], axis=1), title, "the latent unit", "class"
     if centers.shape[1] == 2:
         return centers, title, "first latent unit", "second latent unit"
+    with require_extra("plot"):
+        from sklearn.decomposition import PCA
+
     pca = PCA(2, random_state=0).fit(centers)
     first, second = pca.explained_variance_ratio_
     title += f",\nprincipal components of {centers.shape[1]} units"
@@ -164,8 +169,8 @@ def _plane(centers, labels):
     return pca.transform(centers), title, *names
 
 
-def unit_costs(units: Units) -> Figure:
-    """KL of each unit, sorted, and the variance by which it is called active or not, with the threshold.
+def unit_costs(units: Units) -> "Figure":
+    """Draw the KL of each unit, sorted, and the variance by which it is called active or not, with the threshold.
 
     Where no unit has a KL of its own (of flows, on a sphere, of several layers), the variance alone.
 
@@ -196,9 +201,10 @@ def unit_costs(units: Units) -> Figure:
 
 
 def _legend(figure, active):
-    from matplotlib.artist import Artist
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
+    with require_extra("plot"):
+        from matplotlib.artist import Artist
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
     handles: list[Artist] = [Patch(color=COLOURS[0], label="active")] if active.any() else []
     handles += [Patch(color=GREY, label="not active")] if not active.all() else []

@@ -3,13 +3,17 @@
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from tfvae import files
 from tfvae.compatibility import NotApplicable
+from tfvae.extras import require_extra
 from tfvae.model import VAE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "GREY", "MARKERS", "event_of_images", "new", "sheet", "write"]
 
@@ -20,24 +24,28 @@ GREY = "#9A9A9A"
 DPI = 120
 
 
-def new(width: float = 8.0, height: float = 5.0, title: str | None = None) -> Figure:
-    """An empty figure of this size in inches."""
+def new(width: float = 8.0, height: float = 5.0, title: str | None = None) -> "Figure":
+    """Make an empty figure of this size in inches."""
+    with require_extra("plot"):
+        from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     if title:
         figure.suptitle(title, fontsize=12)
     return figure
 
 
-def write(figure: Figure, path: str | os.PathLike) -> None:
-    """Draw a figure to the file `path`, beside first and then renamed."""
+def write(figure: "Figure", path: str | os.PathLike) -> pathlib.Path:
+    """Draw a figure to the file `path`, beside first and then renamed; return the path."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.beside(path) as partial:
         figure.savefig(partial)
+    return path
 
 
 def event_of_images(vae: VAE) -> tuple[int, ...]:
-    """The shape (height, width, channels) of x; NotApplicable where x is no image."""
+    """Give the shape (height, width, channels) of x; raise NotApplicable where x is no image."""
     shape = tuple(vae.likelihood.event_shape)
     if len(shape) != 3 or shape[-1] not in (1, 3):
         raise NotApplicable(f"x has shape {shape}, which is no image [height, width, 1 or 3]")
@@ -52,8 +60,8 @@ def sheet(
     columns: Sequence[str] | None = None,
     rows: Sequence[str] | None = None,
     width: float = 8.0,
-) -> Figure:
-    """A figure of images in rows and columns.
+) -> "Figure":
+    """Lay out images in rows and columns.
 
     Args:
         images: `[R, C, height, width, channels]`; all have one scale, black at 0 (or their least value, if that is
@@ -62,7 +70,7 @@ def sheet(
         columns, rows: their names, C and R of them.
         width: of the figure, inches.
     """
-    tiles, (left, top) = _tiled(images)
+    tiles, (left, top) = _tile(images)
     lines = 0.75 + 0.2 * (columns is not None) + 0.2 * title.count("\n")  # inches of type above and below
     figure = new(width, lines + (width - (0.3 if rows is None else 1.1)) * tiles.shape[0] / tiles.shape[1])
     axes = figure.add_subplot()
@@ -77,8 +85,8 @@ def sheet(
     return figure
 
 
-def _tiled(images):
-    """[R, C, H, W, channels] -> one image with values 0 to 1, and where the middles of columns and rows are."""
+def _tile(images):
+    """Tile images [R, C, H, W, channels]: one image of values 0 to 1, and the middles of its columns and rows."""
     rows, columns, height, width, channels = images.shape
     low, high = min(0.0, images.min()), max(1.0, images.max())
     gap = max(1, height // 14)

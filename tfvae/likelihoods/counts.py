@@ -74,7 +74,7 @@ class _Counts(distributions.Conditional):
         return (x >= 0) & (x == tf.floor(x)) & tf.math.is_finite(x)
 
     def log_mean(self, mean: tf.Tensor) -> tf.Tensor:
-        """Logarithm of a mean, for `raw`; a count that was never seen may be yet."""
+        """Give the logarithm of a mean, for `raw`; a count never seen in the data keeps some probability."""
         return tf.math.log(tf.clip_by_value(mean, 1e-3, 1e6))
 
 

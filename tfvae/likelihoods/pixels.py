@@ -5,7 +5,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions
@@ -64,74 +63,6 @@ class ContinuousBernoulli(distributions.Conditional):
         return (x >= 0) & (x <= 1)
 
 
-class QuantizedLogistic(distributions.Drawn, tfd.Distribution):
-    """A logistic distribution rounded to the nearest of `levels` numbers k / (levels - 1), k = 0 .. levels - 1.
-
-    P(x) = F(x + h) - F(x - h), with F the logistic distribution function and h half a step; 0 has all that is below
-    it, 1 all that is above. A value between two levels counts as the nearest.
-
-    Args:
-        loc: location of the logistic distribution, `[...]`.
-        scale: its scale, positive, `[...]`.
-        levels: how many, at least 2.
-    """
-
-    def __init__(
-        self,
-        loc: tf.Tensor,
-        scale: tf.Tensor,
-        levels: int,
-        validate_args: bool = False,
-        allow_nan_stats: bool = True,
-        name: str = "QuantizedLogistic",
-    ):
-        parameters = dict(locals())
-        self.logistic, self.levels = tfd.Logistic(loc, scale), levels
-        super().__init__(
-            dtype=self.logistic.dtype,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=validate_args,
-            allow_nan_stats=allow_nan_stats,
-            parameters=parameters,
-            name=name,
-        )
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return {"loc": tfp.util.ParameterProperties(), "scale": tfp.util.ParameterProperties()}
-
-    def _event_shape(self):
-        return tf.TensorShape([])
-
-    def _event_shape_tensor(self):
-        return tf.constant([], tf.int32)
-
-    def _log_prob(self, x):
-        # s(a) - s(b) = s(a) s(-b) (1 - exp(-(a - b))), with s the sigmoid: no difference of nearly equal numbers, and
-        # each logarithm is finite wherever x lies, so that the gradient through `where` is finite too
-        steps = self.levels - 1
-        k = tf.round(x * steps)
-        first, last = k <= 0, k >= steps
-        below = tf.where(first, 0.0, self.logistic.log_survival_function((k - 0.5) / steps))
-        above = tf.where(last, 0.0, self.logistic.log_cdf((k + 0.5) / steps))
-        width = tf.math.log(-tf.math.expm1(-1 / (steps * self.logistic.scale)))
-        return below + above + tf.where(first | last, 0.0, width)
-
-    def _mean(self):
-        # a sum over the edges between levels of the probability to lie above; one at a time, for the memory's sake
-        steps = self.levels - 1
-        edges = (tf.range(steps, dtype=self.dtype) + 0.5) / steps
-        none = tf.zeros_like(self.logistic.mean())
-        return tf.foldl(lambda total, edge: total + self.logistic.survival_function(edge), edges, none) / steps
-
-    def _quantile(self, level):
-        steps = self.levels - 1
-        return tf.clip_by_value(tf.round(self.logistic.quantile(level) * steps), 0, steps) / steps
-
-    def _drawn(self, sample_shape, seed):
-        return self._quantile(distributions.open_uniform(self._shape_of(sample_shape), seed))
-
-
 class _Levels(distributions.Conditional):
     """For x of `levels` numbers from 0 to 1, the same step apart, through logistic distributions.
 
@@ -158,13 +89,13 @@ class _Levels(distributions.Conditional):
         k = x * (self.levels - 1)
         return (x >= 0) & (x <= 1) & (tf.abs(k - tf.round(k)) < 0.01)
 
-    def logistic(self, center: tf.Tensor, raw_loc: tf.Tensor, raw_scale: tf.Tensor) -> QuantizedLogistic:
-        """The distribution of each scalar; a `raw_loc` of 0 puts its location at `center`."""
+    def logistic(self, center: tf.Tensor, raw_loc: tf.Tensor, raw_scale: tf.Tensor) -> distributions.QuantizedLogistic:
+        """Give the distribution of each scalar; a `raw_loc` of 0 puts its location at `center`."""
         loc = center + 0.5 * distributions.soft_clip(raw_loc, 10.0)
-        return QuantizedLogistic(loc, self.SCALE * distributions.bounded_exp(raw_scale), self.levels)
+        return distributions.QuantizedLogistic(loc, self.SCALE * distributions.bounded_exp(raw_scale), self.levels)
 
     def raw_loc(self, center: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
-        """What `raw_loc` gives this mean, at the scale `SCALE`.
+        """Give the `raw_loc` of which this is the mean, at the scale `SCALE`.
 
         That of a logistic distribution clipped to [0, 1], scale (softplus(loc / scale) - softplus((loc - 1) / scale)),
         solved for loc. Rounding to levels moves the mean by less than 0.4 / (levels - 1)^2.
@@ -228,7 +159,7 @@ class MixtureOfDiscretizedLogistics(_Levels):
 
     @property
     def centers(self) -> tf.Tensor:
-        """Where the locations start, `[components]`."""
+        """Give where the locations start, `[components]`."""
         return (tf.range(self.components, dtype=tf.float32) + 0.5) / self.components
 
     def distribution(

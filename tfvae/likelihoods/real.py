@@ -36,7 +36,7 @@ class _LocationScale(distributions.Conditional):
             self.log_ratio = self.add_weight(shape=self.scale_shape, initializer="zeros", name="log_ratio")
 
     def learned_scale(self) -> Any:
-        """The scale, of shape `scale_shape`, or a number where it is fixed."""
+        """Give the scale, of shape `scale_shape`, or a number where it is fixed."""
         return self.scale if self.log_ratio is None else self.scale * distributions.bounded_exp(self.log_ratio.value)
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:

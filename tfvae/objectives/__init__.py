@@ -3,7 +3,7 @@
 from tfvae.objectives.aggregate import DIP, MMD, BetaTC
 from tfvae.objectives.base import Objective as Objective  # for one's own objectives: a yaml may name those of `__all__`
 from tfvae.objectives.base import Terms as Terms
-from tfvae.objectives.base import kl_divergence as kl_divergence
+from tfvae.objectives.divergence import kl_divergence as kl_divergence
 from tfvae.objectives.elbo import ELBO, Capacity, FreeBits, Reconstruction
 from tfvae.objectives.given import Given as Given
 from tfvae.objectives.importance import CIWAE, IWAE, MIWAE, PIWAE

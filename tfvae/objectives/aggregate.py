@@ -11,8 +11,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-from tfvae import random, replicas
-from tfvae.objectives.base import Objective, Terms, independent_units, kl_divergence, log_mean_exp, register, weigh
+from tfvae import distributions, random, replicas
+from tfvae.objectives.base import Objective, Terms, log_mean_exp, register, weigh
 from tfvae.objectives.given import Given
 
 __all__ = ["DIP", "MMD", "BetaTC"]
@@ -45,7 +45,7 @@ class BetaTC(Objective):
             raise ValueError(f"alpha, beta and gamma must be 0 or more: {self}")
 
     def __call__(self, given: Given) -> Terms:
-        (units,) = independent_units(given.posterior)
+        (units,) = distributions.independent_units(given.posterior)
         everyone = tfd.Normal(replicas.gather(units.loc), replicas.gather(units.scale))  # batch [M, n]
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
@@ -57,7 +57,7 @@ class BetaTC(Objective):
         correlation = log_aggregate - log_units
         distance = log_units - given.prior.log_prob(z)[0]
         loss = self.alpha * information + self.beta * correlation + self.gamma * distance - reconstruction
-        return Terms(loss, reconstruction, kl_divergence(given.posterior, given.prior, z, log_q))
+        return Terms(loss, reconstruction, given.kl(z, log_q))
 
 
 @register
@@ -87,7 +87,7 @@ class DIP(Objective):
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        kl = given.kl(z, log_q)  # [B]
         covariance = tfp.stats.covariance(replicas.gather(given.posterior.mean()))  # [n, n]
         if self.aggregate:
             covariance += tf.linalg.diag(tf.reduce_mean(replicas.gather(given.posterior.variance()), axis=0))
@@ -135,14 +135,14 @@ class MMD(Objective):
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        kl = given.kl(z, log_q)  # [B]
         draws = tf.shape(z)[1:2] if given.prior.batch_shape.rank == 0 else []  # one for each example
         other = given.prior.sample(draws, seed=random.fold(given.seed, 1))  # [B, n]
         discrepancy = self.discrepancy(replicas.gather(z[0]), replicas.gather(other))
         return Terms(weigh(self.kl, kl) + self.weight * discrepancy - reconstruction, reconstruction, kl)
 
     def discrepancy(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        """Unbiased estimate of MMD^2 between the distributions of two samples `[M, n]`: scalar."""
+        """Estimate MMD^2 between the distributions of two samples `[M, n]` without bias: scalar."""
         count = tf.cast(tf.shape(one)[0], tf.float32)
         pairs = tf.maximum(count * (count - 1), 1.0)  # of different members; one alone has none
 
@@ -153,7 +153,7 @@ class MMD(Objective):
         return within(one) + within(other) - 2 * tf.reduce_mean(self.kernel(one, other))
 
     def kernel(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        """k of each pair, `[M, n]` and `[N, n]` -> `[M, N]`."""
+        """Give the kernel of each pair, `[M, n]` and `[N, n]` -> `[M, N]`."""
         squares = tf.reduce_sum(one**2, axis=-1)[:, None] + tf.reduce_sum(other**2, axis=-1)
         distance = tf.maximum(squares - 2 * tf.matmul(one, other, transpose_b=True), 0.0)  # rounding may go below
         size = tf.cast(tf.shape(one)[-1], tf.float32)  # n; what is gathered has no static shape

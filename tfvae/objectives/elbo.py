@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae import replicas
-from tfvae.objectives.base import Objective, Schedule, Terms, kl_divergence, kl_of_parts, register, weigh
+from tfvae.objectives.base import Objective, Schedule, Terms, register, weigh
 from tfvae.objectives.given import Given
 
 __all__ = ["ELBO", "Capacity", "FreeBits", "Reconstruction"]
@@ -46,7 +46,7 @@ class ELBO(Objective):
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
         reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        kl = given.kl(z, log_q)  # [B]
         return Terms(weigh(self.weight(given.step), kl) - reconstruction, reconstruction, kl)
 
     @property
@@ -54,7 +54,7 @@ class ELBO(Objective):
         return Schedule("beta, weight of the KL", self.weight) if self.warmup_steps else None
 
     def weight(self, step: Any) -> Any:
-        """The KL's weight at this step: beta, after the warm-up."""
+        """Give the KL's weight at this step: beta, after the warm-up."""
         if not self.warmup_steps or not self.beta:
             return self.beta
         step = tf.convert_to_tensor(step)
@@ -88,7 +88,7 @@ class FreeBits(Objective):
 
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
-        kl = kl_of_parts(given.posterior, given.prior, z, log_q)  # [B, n], or [B, 1]
+        kl = given.kl_of_units(z, log_q)  # [B, n], or [B, 1]
         free = self.nats * (z.shape[-1] // kl.shape[-1])
         costs = tf.reduce_mean(replicas.gather(kl), axis=0) > free  # [n]
         charged = tf.where(costs, kl, free)  # [B, n]; its mean over the batch is max(nats, mean_b KL_bj)
@@ -126,7 +126,7 @@ class Capacity(Objective):
     def __call__(self, given: Given) -> Terms:
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
         reconstruction = tf.reduce_mean(given.log_likelihood(z), axis=0)  # [B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        kl = given.kl(z, log_q)  # [B]
         return Terms(weigh(self.gamma, tf.abs(kl - self.capacity(given.step))) - reconstruction, reconstruction, kl)
 
     @property
@@ -134,7 +134,7 @@ class Capacity(Objective):
         return Schedule("capacity C, nats", self.capacity) if self.steps else None
 
     def capacity(self, step: Any) -> Any:
-        """C at this step, nats."""
+        """Give C at this step, nats."""
         if not self.steps:
             return self.nats
         return self.nats * tf.minimum(1.0, tf.cast(step, tf.float32) / self.steps)
@@ -166,4 +166,4 @@ class Reconstruction(Objective):
         z, log_q = given.draw(1)  # [1, B, n], [1, B]
         reconstruction = given.log_likelihood(z)[0]  # [B]
         penalty = weigh(self.l2 / 2, tf.reduce_sum(z[0] ** 2, axis=-1))  # [B]
-        return Terms(penalty - reconstruction, reconstruction, kl_divergence(given.posterior, given.prior, z, log_q))
+        return Terms(penalty - reconstruction, reconstruction, given.kl(z, log_q))

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfvae.objectives.divergence import kl_divergence, kl_of_units
+
 __all__ = ["Given"]
 
 
@@ -26,13 +28,13 @@ class Given(NamedTuple):
         infer: function (x, condition=None) -> q(z|x), for objectives that encode other examples than x.
     """
 
-    x: Any
+    x: tf.Tensor
     posterior: tfd.Distribution
     prior: tfd.Distribution
     decode: Callable[..., tfd.Distribution]
     step: Any = 0
-    seed: Any = None
-    condition: Any = None
+    seed: tf.Tensor | None = None
+    condition: tf.Tensor | None = None
     infer: Callable[..., tfd.Distribution] | None = None
 
     def draw(self, samples: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -42,3 +44,20 @@ class Given(NamedTuple):
     def log_likelihood(self, z: tf.Tensor) -> tf.Tensor:
         """Give log p(x|z) `[S, B]`, nats, of z `[S, B, n]`."""
         return self.decode(z).log_prob(self.x)
+
+    def log_weight(self, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
+        """Give log p(x|z) p(z) / q(z|x) `[S, B]`, nats: the logarithm of importance weights.
+
+        Args:
+            z: `[S, B, n]`.
+            log_q: log q(z|x) `[S, B]`, as `draw` gives it.
+        """
+        return self.log_likelihood(z) + self.prior.log_prob(z) - log_q
+
+    def kl(self, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
+        """Give KL(q(z|x) || p(z)) `[B]`, nats: in closed form, or else estimated from what `draw` gives."""
+        return kl_divergence(self.posterior, self.prior, z, log_q)
+
+    def kl_of_units(self, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
+        """Give the KL of each independent unit `[B, n]`, nats, or, where there are none, of all together `[B, 1]`."""
+        return kl_of_units(self.posterior, self.prior, z, log_q)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import random
-from tfvae.objectives.base import Objective, Terms, kl_divergence, log_mean_exp, register
+from tfvae.objectives.base import Objective, Terms, log_mean_exp, register
 from tfvae.objectives.given import Given
 
 __all__ = ["CIWAE", "IWAE", "MIWAE", "PIWAE"]
@@ -20,8 +20,8 @@ __all__ = ["CIWAE", "IWAE", "MIWAE", "PIWAE"]
 CHOICE = 1000  # the number of its draw: a posterior of several layers takes the first few
 
 
-def weighted_gradient(value: tf.Tensor, weight: Callable[[], tf.Tensor]) -> tf.Tensor:
-    """value, unchanged; a gradient that flows back through it is multiplied by `weight()`.
+def _weight_gradient(value: tf.Tensor, weight: Callable[[], tf.Tensor]) -> tf.Tensor:
+    """Give a value unchanged; a gradient that flows back through it is multiplied by `weight()`.
 
     The weight is a function because it is known later than the value, from what is computed of it: it is called when
     the gradient is.
@@ -34,8 +34,8 @@ def weighted_gradient(value: tf.Tensor, weight: Callable[[], tf.Tensor]) -> tf.T
     return identity(value)
 
 
-def path_only(posterior: tfd.Distribution, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
-    """log_q `[S, B]`, unchanged, of the posterior's samples z; its gradient is only that through z.
+def _keep_path_only(posterior: tfd.Distribution, z: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
+    """Give log_q `[S, B]` of the posterior's samples z unchanged; its gradient is only that through z.
 
     The other part, the score d log q / d phi at z held fixed, is 0 in expectation; for a flow it costs an inversion.
     """
@@ -43,29 +43,26 @@ def path_only(posterior: tfd.Distribution, z: tf.Tensor, log_q: tf.Tensor) -> tf
     return log_q - held + tf.stop_gradient(held)
 
 
-def weighted_samples(samples: int, given: Given) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Draws `samples` S of z: log p(x|z) p(z) / q(z|x) `[S, B]`, the mean of log p(x|z) `[B]`, the KL `[B]`."""
-    z, log_q = given.draw(samples)  # [S, B, n], [S, B]
-    log_likelihood = given.log_likelihood(z)  # [S, B]
-    log_weight = log_likelihood + given.prior.log_prob(z) - log_q  # [S, B]
-    kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
-    return log_weight, tf.reduce_mean(log_likelihood, axis=0), kl
-
-
-def in_groups(values: tf.Tensor, groups: int) -> tf.Tensor:
-    """Samples `[M * K, B]` -> `[M, K, B]`, in M groups."""
+def _split_groups(values: tf.Tensor, groups: int) -> tf.Tensor:
+    """Split samples `[M * K, B]` into M groups: `[M, K, B]`."""
     return tf.reshape(values, [groups, values.shape[0] // groups, -1])
 
 
-def with_gradient_of(surrogate: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """value, unchanged; its gradient is that of `surrogate`, of the same shape."""
+def _replace_gradient(surrogate: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """Give a value unchanged, with the gradient of `surrogate`, of the same shape."""
     return tf.stop_gradient(value) + (surrogate - tf.stop_gradient(surrogate))
 
 
-def chosen_by_weight(v: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
-    """v `[S, B]`, whose sums over S are 1 -> `count` indices s for each of B, drawn with probability v: `[C, B, 2]`.
+def choose_by_weight(v: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
+    """Draw `count` samples for each example, with replacement, sample s with probability v_s.
 
-    Each is (s, b), as `tf.gather_nd` takes it.
+    Args:
+        v: probabilities `[S, B]`, whose sums over S are 1.
+        count: C.
+        seed: int32 `[2]`.
+
+    Returns:
+        indices (s, b) `[C, B, 2]`, as `tf.gather_nd` takes them.
     """
     to = tf.cumsum(v, axis=0)  # [S, B]
     at = random.uniform([count, tf.shape(v)[1], 1], seed)[..., 0] * to[-1]  # [C, B]
@@ -111,22 +108,22 @@ class IWAE(Objective):
     def __call__(self, given: Given) -> Terms:
         def weigh(z, log_q, v=None):  # -> log p(x|z), log w, v, each [S, B]
             if self.estimator != "standard":
-                log_q = path_only(given.posterior, z, log_q)
+                log_q = _keep_path_only(given.posterior, z, log_q)
             if self.estimator == "dreg":  # the bound's gradient has v once, and z's path once more
-                z, log_q = weighted_gradient(z, lambda: again[..., None]), weighted_gradient(log_q, lambda: again)
+                z, log_q = _weight_gradient(z, lambda: again[..., None]), _weight_gradient(log_q, lambda: again)
             log_likelihood = given.log_likelihood(z)
             log_weight = log_likelihood + given.prior.log_prob(z) - log_q
             again = tf.stop_gradient(tf.nn.softmax(log_weight, axis=0)) if v is None else v
             return log_likelihood, log_weight, again
 
         z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
+        kl = given.kl(z, log_q)  # [B]
         log_likelihood, log_weight, v = weigh(z, log_q)
         bound = log_mean_exp(log_weight, axis=0)  # [B]
         if self.chosen:
-            choice = chosen_by_weight(v, self.chosen, random.fold(given.seed, CHOICE))  # [C, B, 2]
+            choice = choose_by_weight(v, self.chosen, random.fold(given.seed, CHOICE))  # [C, B, 2]
             _, log_weight, _ = weigh(*(tf.gather_nd(values, choice) for values in (z, log_q, v)))  # [C, B]
-            bound = with_gradient_of(tf.reduce_mean(log_weight, axis=0), bound)
+            bound = _replace_gradient(tf.reduce_mean(log_weight, axis=0), bound)
         return Terms(-bound, tf.reduce_mean(log_likelihood, axis=0), kl)
 
 
@@ -151,10 +148,11 @@ class MIWAE(Objective):
             raise ValueError(f"groups and samples must be 1 or more: {self}")
 
     def __call__(self, given: Given) -> Terms:
-        total = self.groups * self.samples
-        log_weight, reconstruction, kl = weighted_samples(total, given)
-        bounds = log_mean_exp(in_groups(log_weight, self.groups), axis=1)  # [M, B]
-        return Terms(-tf.reduce_mean(bounds, axis=0), reconstruction, kl)
+        z, log_q = given.draw(self.groups * self.samples)  # [S, B, n], [S, B]
+        log_likelihood = given.log_likelihood(z)  # [S, B]
+        log_weight = log_likelihood + given.prior.log_prob(z) - log_q  # [S, B]
+        bounds = log_mean_exp(_split_groups(log_weight, self.groups), axis=1)  # [M, B]
+        return Terms(-tf.reduce_mean(bounds, axis=0), tf.reduce_mean(log_likelihood, axis=0), given.kl(z, log_q))
 
 
 @register
@@ -177,10 +175,13 @@ class CIWAE(Objective):
             raise ValueError(f"samples must be 1 or more, beta from 0 to 1: {self}")
 
     def __call__(self, given: Given) -> Terms:
-        log_weight, reconstruction, kl = weighted_samples(self.samples, given)  # [S, B], ..
+        z, log_q = given.draw(self.samples)  # [S, B, n], [S, B]
+        log_likelihood = given.log_likelihood(z)  # [S, B]
+        log_weight = log_likelihood + given.prior.log_prob(z) - log_q  # [S, B]
         bound = log_mean_exp(log_weight, axis=0)  # [B]
         elbo = tf.reduce_mean(log_weight, axis=0)  # [B]
-        return Terms(-(self.beta * elbo + (1 - self.beta) * bound), reconstruction, kl)
+        loss = -(self.beta * elbo + (1 - self.beta) * bound)
+        return Terms(loss, tf.reduce_mean(log_likelihood, axis=0), given.kl(z, log_q))
 
 
 @register
@@ -206,18 +207,18 @@ class PIWAE(Objective):
     def __call__(self, given: Given) -> Terms:
         total = self.groups * self.samples
         z, log_q = given.draw(total)  # [S, B, n], [S, B]
-        kl = kl_divergence(given.posterior, given.prior, z, log_q)  # [B]
-        z = weighted_gradient(z, lambda: tf.exp(log_inference - log_generative)[..., None])
+        kl = given.kl(z, log_q)  # [B]
+        z = _weight_gradient(z, lambda: tf.exp(log_inference - log_generative)[..., None])
         log_likelihood = given.log_likelihood(z)  # [S, B]
         log_joint = log_likelihood + given.prior.log_prob(z)  # [S, B]
 
         # how much each draw counts: for IWAE w / sum w, for MIWAE w / sum w of its group / groups
         log_weight = tf.stop_gradient(log_joint - log_q)  # [S, B]
-        by_group = tf.nn.log_softmax(in_groups(log_weight, self.groups), axis=1) - math.log(self.groups)
+        by_group = tf.nn.log_softmax(_split_groups(log_weight, self.groups), axis=1) - math.log(self.groups)
         log_inference = tf.reshape(by_group, tf.shape(log_weight))  # [S, B]
         log_generative = tf.maximum(tf.nn.log_softmax(log_weight, axis=0), -60.0)  # their ratio fits in float32
 
         surrogate = tf.exp(log_generative) * log_joint - tf.exp(log_inference) * log_q  # [S, B]
         surrogate = tf.reduce_sum(surrogate, axis=0)  # [B]: its gradient is wanted, not its value
         bound = log_mean_exp(log_weight, axis=0)  # [B]
-        return Terms(-with_gradient_of(surrogate, bound), tf.reduce_mean(log_likelihood, axis=0), kl)
+        return Terms(-_replace_gradient(surrogate, bound), tf.reduce_mean(log_likelihood, axis=0), kl)

@@ -86,10 +86,10 @@ class InverseAutoregressiveFlow(_FlowPosterior):
             network.build((None, *self.event_shape), input_shape)
 
     def bijector(self, features: tf.Tensor) -> tfb.Bijector:
-        """Map [..., n] -> [..., n]: the layers, each followed by a reversal of the coordinates."""
+        """Give the map [..., n] -> [..., n] of all layers, each followed by a reversal of the coordinates."""
         steps = []
         for network in self.networks:
-            step = tfb.Invert(tfb.MaskedAutoregressiveFlow(flows.gated(network, features)))
+            step = tfb.Invert(tfb.MaskedAutoregressiveFlow(flows.make_gates(network, features)))
             steps += [step, flows.reverse(self.event_shape[0])]
         return tfb.Chain(steps[::-1])  # a chain begins with its last
 
@@ -121,7 +121,7 @@ class PlanarFlow(_FlowPosterior):
         return ((n,), (n,), (), ()) * self.layers
 
     def bijector(self, features: tf.Tensor) -> tfb.Bijector:
-        """Map [..., n] -> [..., n]: the planar layers, whose parameters are those of `features`."""
+        """Give the map [..., n] -> [..., n] of all planar layers, whose parameters follow from the features."""
         raw, n = self.raw_parameters(features), self.event_shape[0]
         steps = []
         for t in range(self.layers):

@@ -33,7 +33,7 @@ class DiagonalNormal(distributions.Conditional):
         return distributions.MultivariateNormalDiag(loc, distributions.bounded_exp(raw_variance / 2))
 
     def unconstrained(self, distribution: tfd.Distribution) -> tf.Tensor:
-        """Means and logarithms of scales, `[2, ..., n]`."""
+        """Give means and logarithms of scales, `[2, ..., n]`."""
         return tf.stack([distribution.mean(), tf.math.log(distribution.stddev())])
 
     def from_unconstrained(self, parameters: tf.Tensor) -> tfd.Distribution:

@@ -71,7 +71,7 @@ class AutoregressiveFlow(_FlowPrior):
             network.build((None, *self.event_shape))
 
     def bijector(self, network: Callable) -> tfb.Bijector:
-        """Map [..., n] -> [..., n]: one autoregressive layer, with log scales of -3 to 3."""
+        """Give the map [..., n] -> [..., n] of one autoregressive layer, with log scales of -3 to 3."""
 
         def shift_and_log_scale(z):
             shift, log_scale = network(z)
@@ -113,5 +113,5 @@ class RealNVP(_FlowPrior):
             network.build((None, n // 2))
 
     def bijector(self, network: Callable) -> tfb.Bijector:
-        """Map [..., n] -> [..., n]: one coupling layer, which leaves the first half of the coordinates."""
+        """Give the map [..., n] -> [..., n] of one coupling layer, which leaves the first half of the coordinates."""
         return tfb.RealNVP(self.event_shape[0] // 2, shift_and_log_scale_fn=lambda z, _: network(z))

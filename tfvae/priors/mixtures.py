@@ -102,10 +102,10 @@ class VampPrior(distributions.Prior):
         conditions = None if self.conditions is None else self.conditions.value
         components, weights = infer(x, conditions), distributions.Categorical(logits=self.logits.value)
 
-        def chosen(indices):
+        def choose(indices: tf.Tensor) -> tfd.Distribution:
             return infer(*(None if part is None else tf.gather(part, indices) for part in (x, conditions)))
 
-        return distributions.mix(weights, components, chosen)
+        return distributions.mix(components, weights, choose)
 
     def keep_within(self, low: float | None, high: float | None) -> None:
         self.bounds = low, high = [

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, networks
-from tfvae.distributions.paths import Path
+from tfvae.distributions import Path
 from tfvae.posteriors import DiagonalNormal
 
 __all__ = ["ConditionalNormal", "Hierarchical", "StandardNormal", "standard_normal"]
@@ -17,7 +17,7 @@ register = keras.saving.register_keras_serializable("tfvae.priors")
 
 
 def standard_normal(shape: Sequence[int]) -> tfd.Distribution:
-    """N(0, I) with this event shape."""
+    """Give N(0, I) with this event shape."""
     return distributions.MultivariateNormalDiag(tf.zeros(shape), tf.ones(shape))
 
 
@@ -31,7 +31,7 @@ class StandardNormal(distributions.Prior):
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The line, and the arc, on which the length of z stays near that of draws; a line's middle is shorter.
+        """Give the line, and the arc, on which the length of z stays near that of draws; a line's middle is shorter.
 
         White 2016, "Sampling generative networks", arXiv:1609.04468.
         """

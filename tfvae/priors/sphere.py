@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions
-from tfvae.distributions.paths import Path
+from tfvae.distributions import Path
 
 __all__ = ["SphericalUniform"]
 
@@ -41,11 +41,11 @@ class SphericalUniform(distributions.Prior):
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The shorter arc of the great circle through both."""
+        """Give the shorter arc of the great circle through both."""
         return {"arc": self._arc}
 
     def nearest(self, z: tf.Tensor) -> tf.Tensor:
-        """The point of the sphere in the direction of z `[..., n]`."""
+        """Give the point of the sphere in the direction of z `[..., n]`."""
         return z / tf.maximum(tf.norm(z, axis=-1, keepdims=True), 1e-6)
 
     @staticmethod

@@ -1,52 +1,54 @@
-"""Tensors as JSON, as TensorFlow Serving's REST API has them: by row ("instances") and by column ("inputs")."""
+"""Tensors as JSON, in the two forms of TensorFlow Serving's REST API: by row ("instances"), by column ("inputs")."""
 
 import base64
 import binascii
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import orjson
 import tensorflow as tf
 
-from tfvae.server.errors import Refused
+from tfvae.server.request_errors import RequestError
 
-__all__ = ["parsed", "read", "written"]
+__all__ = ["parse_object", "read_inputs", "write_outputs"]
 
 
-def parsed(body):
-    """A request's body, bytes -> dict.
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parse the body of a request, a JSON object.
 
     Raises:
-        Refused: when it is no JSON object.
+        RequestError: when it is not one.
     """
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         try:
-            found = json.loads(body)  # which takes NaN and Infinity
+            found = json.loads(body)  # it takes NaN and Infinity too
         except (ValueError, RecursionError) as error:
-            raise Refused("INVALID_ARGUMENT", f"JSON Parse error: {error}") from None
+            raise RequestError("INVALID_ARGUMENT", f"JSON Parse error: {error}") from None
     if not isinstance(found, dict):
-        raise Refused("INVALID_ARGUMENT", "the request must be a JSON object")
+        raise RequestError("INVALID_ARGUMENT", "the request must be a JSON object")
     return found
 
 
-def read(body, specs):
-    """A request's object -> (inputs: name -> array, whether they came by row).
+def read_inputs(body: dict[str, Any], specs: Mapping[str, tf.TensorSpec]) -> tuple[dict[str, np.ndarray], bool]:
+    """Read the inputs of a request: name -> array, and whether they came by row.
 
     Args:
-        body: dict.
+        body: the request's object.
         specs: name -> `tf.TensorSpec` of the signature.
 
     Raises:
-        Refused: when it is neither by row nor by column, or a value is not what its input takes.
+        RequestError: when they are neither by row nor by column, or a value is not what its input takes.
     """
     given = [key for key in ("instances", "inputs") if key in body]
     if len(given) != 1:
-        raise Refused("INVALID_ARGUMENT", "the request must have either instances (by row) or inputs (by column)")
+        raise RequestError("INVALID_ARGUMENT", "the request must have either instances (by row) or inputs (by column)")
     unknown = set(body) - {"signature_name", *given}
     if unknown:
-        raise Refused("INVALID_ARGUMENT", f"the request has an unknown key: {', '.join(sorted(unknown))}")
+        raise RequestError("INVALID_ARGUMENT", f"the request has an unknown key: {', '.join(sorted(unknown))}")
     if given == ["instances"]:
         return {name: _array(name, value, specs) for name, value in _columns(body["instances"], specs).items()}, True
     values = body["inputs"]
@@ -55,29 +57,30 @@ def read(body, specs):
     return {name: _array(name, value, specs) for name, value in values.items()}, False
 
 
-def _columns(rows, specs):
-    """Rows -> name -> list of values."""
+def _columns(rows: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, list[Any]]:
+    """Turn rows into columns: name -> list of values."""
     if not isinstance(rows, list) or not rows:
-        raise Refused("INVALID_ARGUMENT", "instances must be a list of one value or more")
+        raise RequestError("INVALID_ARGUMENT", "instances must be a list of one value or more")
     named = isinstance(rows[0], dict) and set(rows[0]) != {"b64"}
     if not named:
         return {_only(specs): rows}
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or set(row) != set(rows[0]):
-            raise Refused("INVALID_ARGUMENT", f"instances[{index}] has other inputs than instances[0]")
+            raise RequestError("INVALID_ARGUMENT", f"instances[{index}] has other inputs than instances[0]")
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def _only(specs):
+def _only(specs: Mapping[str, tf.TensorSpec]) -> str:
+    """Give the name of the only input."""
     if len(specs) != 1:
-        raise Refused("INVALID_ARGUMENT", f"name the inputs: the signature takes {', '.join(specs)}")
+        raise RequestError("INVALID_ARGUMENT", f"name the inputs: the signature takes {', '.join(specs)}")
     return next(iter(specs))
 
 
-def _array(name, value, specs):
-    """A value -> array of the input's type. An input that the signature has not is refused later, by its name."""
+def _array(name: str, value: Any, specs: Mapping[str, tf.TensorSpec]) -> np.ndarray:
+    """Convert a value to an array of the input's type."""
     if name not in specs:
-        return np.zeros(())
+        return np.zeros(())  # `check_inputs` refuses it, by its name
     dtype = specs[name].dtype
     if dtype == tf.string:
         return np.array(_bytes(name, value), dtype=object)
@@ -87,62 +90,64 @@ def _array(name, value, specs):
             found.dtype.kind in "iu" and (dtype.is_floating or dtype.is_integer)
         )
         if not same_kind and found.size:
-            raise Refused("INVALID_ARGUMENT", f"{name} must be {dtype.name}, not {_kind(found)}")
+            raise RequestError("INVALID_ARGUMENT", f"{name} must be {dtype.name}, not {_kind(found)}")
         if dtype.is_integer and found.size and not dtype.min <= found.min() <= found.max() <= dtype.max:
-            raise Refused("INVALID_ARGUMENT", f"{name} must be {dtype.name}, {dtype.min} to {dtype.max}")
+            raise RequestError("INVALID_ARGUMENT", f"{name} must be {dtype.name}, {dtype.min} to {dtype.max}")
         return found.astype(dtype.as_numpy_dtype)
     except (ValueError, OverflowError, TypeError):
-        raise Refused("INVALID_ARGUMENT", f"{name} is not a tensor: its lists differ in length, or in kind") from None
+        raise RequestError(
+            "INVALID_ARGUMENT", f"{name} is not a tensor: its lists differ in length, or in kind"
+        ) from None
 
 
-def _kind(array):
+def _kind(array: np.ndarray) -> str:
     return {"f": "numbers with fractions", "U": "strings", "O": "objects", "b": "booleans"}.get(
         array.dtype.kind, "such"
     )
 
 
-def _bytes(name, value):
-    """Strings, and {"b64": ...}, in lists."""
+def _bytes(name: str, value: Any) -> Any:
+    """Convert strings, and objects {"b64": ...}, in lists of any depth, to bytes."""
     if isinstance(value, list):
         return [_bytes(name, item) for item in value]
     if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
         try:
             return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError):
-            raise Refused("INVALID_ARGUMENT", f"{name}: b64 is not base64") from None
+            raise RequestError("INVALID_ARGUMENT", f"{name}: b64 is not base64") from None
     if isinstance(value, str):
         return value.encode()
-    raise Refused("INVALID_ARGUMENT", f'{name} must be strings, or {{"b64": "..."}}')
+    raise RequestError("INVALID_ARGUMENT", f'{name} must be strings, or {{"b64": "..."}}')
 
 
-def written(outputs, by_row):
-    """Outputs, name -> array -> the response's body, bytes.
+def write_outputs(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
+    """Write outputs as the body of the response.
 
     Raises:
-        Refused: when they have no rows, and rows were asked for.
+        RequestError: when rows were asked for, and the outputs have none in common.
     """
     if by_row and len({array.shape[:1] for array in outputs.values()}) != 1:
-        raise Refused("INVALID_ARGUMENT", "the outputs have no rows in common: ask by column")
+        raise RequestError("INVALID_ARGUMENT", "the outputs have no rows in common: ask by column")
     finite = all(np.isfinite(array).all() for array in outputs.values() if array.dtype.kind == "f")
     values = {name: _plain(name, array) for name, array in outputs.items()}
     if not by_row:
-        return _dumped({"outputs": values if len(values) > 1 else next(iter(values.values()))}, finite)
+        return _dump({"outputs": values if len(values) > 1 else next(iter(values.values()))}, finite)
     if len(values) == 1:
-        return _dumped({"predictions": next(iter(values.values()))}, finite)
+        return _dump({"predictions": next(iter(values.values()))}, finite)
     rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-    return _dumped({"predictions": rows}, finite)
+    return _dump({"predictions": rows}, finite)
 
 
-def _plain(name, array):
-    """An array as orjson takes it; strings of outputs called ..._bytes as base64."""
+def _plain(name: str, array: np.ndarray) -> Any:
+    """Convert an array to what orjson takes; strings of outputs called ..._bytes become base64."""
     if array.dtype.kind in "OS":
         encode = (lambda b: {"b64": base64.b64encode(b).decode()}) if name.endswith("_bytes") else bytes.decode
         return [encode(value) for value in array.tolist()] if array.ndim == 1 else encode(array.item())
     return np.ascontiguousarray(array)
 
 
-def _dumped(content, finite):
-    """JSON; numbers that JSON has not as TensorFlow Serving writes them, NaN and Infinity."""
+def _dump(content: dict[str, Any], finite: bool) -> bytes:
+    """Write JSON; numbers that JSON cannot hold are NaN and Infinity, as TensorFlow Serving writes them."""
     if finite:
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     return json.dumps(content, default=lambda array: array.tolist()).encode()

@@ -2,10 +2,12 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
+from typing import Literal
 
 import prometheus_client
 
-from tfvae.server.errors import Refused
+from tfvae.server.request_errors import RequestError
 
 __all__ = ["Metrics"]
 
@@ -13,9 +15,9 @@ BUCKETS = [10 * 1.8**k for k in range(33)]  # microseconds
 
 
 class Metrics:
-    """What is counted; an object each server, so that two in one process do not meet."""
+    """The counts of one server; two servers in one process have separate counts."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.registry = prometheus_client.CollectorRegistry()
         # a Gauge, though it only rises: a Counter would add _total to TensorFlow Serving's name
         self._count = prometheus_client.Gauge(
@@ -28,30 +30,30 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
-        self._waiting = prometheus_client.Gauge(
+        self._in_progress = prometheus_client.Gauge(
             ":tfvae:requests_in_progress", "Requests that run or wait.", registry=self.registry
         )
 
     @contextlib.contextmanager
-    def measured(self, model, entrypoint):
-        """Counts what happens within as a request of a model, by "REST" or "GRPC"."""
+    def measure(self, model: str, entrypoint: Literal["REST", "GRPC"]) -> Iterator[None]:
+        """Count the block as one request to a model, and measure how long it takes."""
         start, status = time.perf_counter(), "OK"
-        self._waiting.inc()
+        self._in_progress.inc()
         try:
             yield
-        except Refused as refused:
-            status = refused.code
+        except RequestError as error:
+            status = error.code
             if status == "NOT_FOUND":
-                model = ""  # else names that are made up would fill the memory
+                model = ""  # else made-up names would fill the memory
             raise
         except BaseException:
             status = "INTERNAL"
             raise
         finally:
-            self._waiting.dec()
+            self._in_progress.dec()
             self._count.labels(model, status).inc()
             self._latency.labels(model, "Predict", entrypoint).observe((time.perf_counter() - start) * 1e6)
 
-    def written(self):
-        """The page, bytes."""
+    def page(self) -> bytes:
+        """Give the page that Prometheus reads."""
         return prometheus_client.generate_latest(self.registry)

@@ -1,19 +1,22 @@
-"""What is served, and how: a folder of servables, or TensorFlow Serving's files models.config and batching.config."""
+"""What is served, and how: read from a folder of servables, or from TensorFlow Serving's models.config and
+batching.config."""
 
+import os
 import pathlib
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
 from tfvae.server.models import Model
-from tfvae.server.signature import Batching
+from tfvae.server.request_queue import Batching
 
-__all__ = ["batching_file", "folder_models", "models_file"]
+__all__ = ["models_of_folder", "read_batching_file", "read_models_file"]
 
 MOUNTED = "/models/"  # where the container of TensorFlow Serving has the folder of servables
 
 
-def folder_models(folder):
-    """A folder -> `Model`s: each folder in it that holds a version, all versions.
+def models_of_folder(folder: str | os.PathLike) -> list[Model]:
+    """List the models of a folder: each subfolder that holds a version, with all its versions.
 
     Raises:
         FileNotFoundError: when there is none.
@@ -26,15 +29,19 @@ def folder_models(folder):
     return found
 
 
-def models_file(path, folder):
-    """A ModelServerConfig as text, and the folder that its paths /models/... stand for -> `Model`s.
+def read_models_file(path: str | os.PathLike, folder: str | os.PathLike) -> list[Model]:
+    """Read models.config, a ModelServerConfig as text.
+
+    Args:
+        path: of the file.
+        folder: that its paths /models/... stand for.
 
     Raises:
-        ValueError: when it cannot be read; FileNotFoundError: when it, or a model's folder, is missing.
+        ValueError: when the file cannot be read; FileNotFoundError: when it, or a model's folder, is missing.
     """
     from tensorflow_serving.config import model_server_config_pb2
 
-    config = _parsed(path, model_server_config_pb2.ModelServerConfig())
+    config = _parse(path, model_server_config_pb2.ModelServerConfig())
     if not config.model_config_list.config:
         raise ValueError(f"{path}: model_config_list has no config")
     found = [_model(entry, pathlib.Path(folder)) for entry in config.model_config_list.config]
@@ -44,9 +51,9 @@ def models_file(path, folder):
     return found
 
 
-def _model(entry, folder):
-    path = entry.base_path
-    path = folder / path.removeprefix(MOUNTED) if path.startswith(MOUNTED) else pathlib.Path(path)
+def _model(entry: Any, folder: pathlib.Path) -> Model:
+    base: str = entry.base_path
+    path = folder / base.removeprefix(MOUNTED) if base.startswith(MOUNTED) else pathlib.Path(base)
     kind = entry.model_version_policy.WhichOneof("policy_choice") or "latest"
     numbers = tuple(entry.model_version_policy.specific.versions) if kind == "specific" else ()
     if kind == "latest":
@@ -54,13 +61,13 @@ def _model(entry, folder):
     return Model(entry.name, path, kind, numbers, dict(entry.version_labels))
 
 
-def batching_file(path):
-    """BatchingParameters as text -> `Batching`.
+def read_batching_file(path: str | os.PathLike) -> Batching:
+    """Read batching.config, BatchingParameters as text.
 
     Raises:
-        ValueError: when it cannot be read; FileNotFoundError.
+        ValueError: when the file cannot be read; FileNotFoundError: when it is missing.
     """
-    found = _parsed(path, _batching_parameters()())
+    found = _parse(path, _batching_parameters()())
     given = {field.name: getattr(found, field.name).value for field, _ in found.ListFields() if not field.is_repeated}
     sizes = tuple(found.allowed_batch_sizes)
     batching = Batching(**(given | {"allowed_batch_sizes": sizes}))
@@ -71,8 +78,8 @@ def batching_file(path):
     return batching
 
 
-def _batching_parameters():
-    """The message BatchingParameters of TensorFlow Serving, which its published package leaves out."""
+def _batching_parameters() -> Any:
+    """Make the class of TensorFlow Serving's message BatchingParameters, which its published package leaves out."""
     file = descriptor_pb2.FileDescriptorProto(name="tfvae/batching.proto", package="tfvae", syntax="proto3")
     file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
     message = file.message_type.add(name="BatchingParameters")
@@ -86,7 +93,7 @@ def _batching_parameters():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tfvae.BatchingParameters"))
 
 
-def _parsed(path, message):
+def _parse(path: str | os.PathLike, message: Any) -> Any:
     try:
         return text_format.Parse(pathlib.Path(path).read_text(), message)
     except text_format.ParseError as error:

@@ -24,9 +24,9 @@ class Shapes(tfds.core.DatasetBuilder):
     737,280 cells are in one fixed random order; `train` is its first 90%, `test` the rest, so that "train[:10000]"
     is a fair sample. A square or ellipse looks the same in several rotations, so some images are in both splits.
 
-    This is no `GeneratorBasedBuilder`, which writes every example to disk, whatever part is wanted: 737,280 PNGs of
-    160 bytes, 120 MB, after minutes of encoding, to decode them in each pass. Here `download_and_prepare` writes
-    TFDS' description, some kB, and images are drawn when they are read, by numpy, tens of thousands in a second.
+    It is not a `GeneratorBasedBuilder`, because that writes every example to disk, even when a part is wanted: 737,280
+    PNGs of 160 bytes, 120 MB, after minutes of encoding, which each pass would decode. Here `download_and_prepare`
+    writes TFDS' description only, some kB. Images are drawn by NumPy when they are read, tens of thousands a second.
     """
 
     name = "shapes"
@@ -65,34 +65,35 @@ class Shapes(tfds.core.DatasetBuilder):
     def _as_dataset(self, split, decoders=None, read_config=None, shuffle_files=False):
         del decoders  # images are not encoded
         config = read_config or tfds.ReadConfig()
-        places = None
-        for part in tfds.core.ReadInstruction.from_spec(split).to_absolute(self.info.splits):
-            chosen = SPLITS[part.splitname][part.from_ : part.to]
-            chosen = tf.data.Dataset.range(chosen.start, chosen.stop)
-            places = chosen if places is None else places.concatenate(chosen)
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(self.info.splits)
+        chosen = [SPLITS[part.splitname][part.from_ : part.to] for part in parts]
+        first, *others = [tf.data.Dataset.range(cells.start, cells.stop) for cells in chosen]
+        places = first
+        for other in others:
+            places = places.concatenate(other)
         if shuffle_files:
             places = places.shuffle(
                 2**16, config.shuffle_seed, reshuffle_each_iteration=config.shuffle_reshuffle_each_iteration
             )
-        return places.batch(AT_ONCE).map(_drawn, num_parallel_calls=2).unbatch()
+        return places.batch(AT_ONCE).map(_draw_examples, num_parallel_calls=2).unbatch()
 
 
-def _drawn(places):
-    """Places in the order, int64 [N] -> the examples there."""
-    image, factors = tf.numpy_function(_examples, [places], [tf.uint8, tf.int64], stateful=False)
+def _draw_examples(places: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Draw the examples at places in the order, int64 [N]."""
+    image, factors = tf.numpy_function(_draw_at, [places], [tf.uint8, tf.int64], stateful=False)
     image = tf.ensure_shape(image, [None, SIDE, SIDE, 1])
     factors = tf.ensure_shape(factors, [None, len(FACTORS)])
     return {"image": image, "factors": factors, "label": factors[:, 0]}
 
 
-def _examples(places):
+def _draw_at(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     factors = factors_at(order()[places])
     return draw(factors), factors
 
 
 @functools.cache
-def order():
-    """The cells of the grid in the order of the splits: int64 [737280].
+def order() -> np.ndarray:
+    """Give the cells of the grid in the order of the splits: int64 [737280].
 
     Sorted by their SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"): NumPy
     does not promise that its own permutations stay as they are.

@@ -1,4 +1,4 @@
-"""Images of `shapes` from their factors, exactly the same everywhere."""
+"""Draw the images of `shapes` from their factors, exactly the same on every machine."""
 
 import functools
 import math
@@ -10,23 +10,23 @@ __all__ = ["FACTORS", "SIDE", "draw", "factors_at", "level"]
 FACTORS = {"shape": 3, "scale": 6, "rotation": 40, "x": 32, "y": 32}  # name: number of values
 SHAPES = ("square", "ellipse", "heart")
 SIDE = 64  # of an image, pixels
-SPRITE = 32  # side of what is pasted into it; x and y move it by a pixel a step, over all places that it has
+SPRITE = 32  # side of the square that is pasted into it; x and y move it by a pixel a step, over all its places
 
 
-def factors_at(cells):
-    """Cells of the grid, integers `[N]` below the product of the factors' sizes -> factors int64 `[N, 5]`."""
+def factors_at(cells: np.ndarray) -> np.ndarray:
+    """Give the factors int64 `[N, 5]` of cells of the grid, integers `[N]` below the product of the factors' sizes."""
     return np.stack(np.unravel_index(cells, tuple(FACTORS.values())), axis=1).astype(np.int64)
 
 
-def draw(factors):
-    """Factors, integers `[N, 5]` in the order of FACTORS -> images uint8 `[N, 64, 64, 1]`: 255 on 0.
+def draw(factors: np.ndarray) -> np.ndarray:
+    """Draw images uint8 `[N, 64, 64, 1]`, 255 on 0, from factors, integers `[N, 5]` in the order of FACTORS.
 
-    The scale s goes from 0.5 to 1 in steps of 0.1. The rotation is in steps of 9 degrees, against the clock; no two
+    The scale s goes from 0.5 to 1 in steps of 0.1. The rotation is in steps of 9 degrees, anticlockwise; no two
     rotations of a heart look alike, but a square looks the same after 90 degrees, an ellipse after 180. A step of x
     moves the shape right by a pixel, one of y down.
 
     Raises:
-        ValueError: when factors have another shape, or a value out of its range.
+        ValueError: when factors have another shape, or a value is out of range.
     """
     factors = np.asarray(factors)
     if factors.ndim != 2 or factors.shape[1] != len(FACTORS):
@@ -42,15 +42,16 @@ def draw(factors):
 
 
 @functools.cache
-def _sprites():
-    """uint8 [3, 6, 40, 32, 32]: a pixel is white where its centre is inside of the shape."""
+def _sprites() -> np.ndarray:
+    """Draw all shapes, scales and rotations, uint8 [3, 6, 40, 32, 32]: white where a pixel's centre is inside."""
     return np.where(level() <= 1, np.uint8(255), np.uint8(0))
 
 
-def level():
-    """A function of the centres of pixels that is at most 1 inside of the shape: [3, 6, 40, 32, 32].
+def level() -> np.ndarray:
+    """Give for each pixel's centre a number that is at most 1 inside of the shape: [3, 6, 40, 32, 32].
 
-    None is 1 to the last digits, so that which pixels are white does not hang on a machine's rounding. All shapes"""
+    No number is 1 up to its last digits, so which pixels are white does not depend on a machine's rounding.
+    """
     along = np.arange(SPRITE) - (SPRITE - 1) / 2
     right, up = along, -along[:, None]
     scale = np.linspace(0.5, 1.0, FACTORS["scale"])[:, None, None, None]
@@ -62,7 +63,7 @@ def level():
     return np.stack([square, ellipse, _heart(u / 10.76, v / 10.76)])
 
 
-def _heart(p, q):
-    """The sextic (p^2 + q^2 - 1)^3 = p^2 q^3, moved down to have its centroid in the middle."""
+def _heart(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Give the level of the sextic (p^2 + q^2 - 1)^3 = p^2 q^3, moved down to have its centroid in the middle."""
     q = q + 0.298
     return 1 + (p**2 + q**2 - 1) ** 3 - p**2 * q**3

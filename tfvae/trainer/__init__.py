@@ -1,34 +1,28 @@
-"""How steps run: a group of them as one program, fed by any `tf.data`.
+"""How a VAE is trained and evaluated: `Trainer`, which overrides that of Keras, and what runs its steps.
 
-A step of a small model takes less time than starting it. So batches are stacked to groups, while the group before is at
-work, and a group goes through one compiled loop whose forward pass, backward pass and optimizer are those of single
-steps. A group that is not full runs through the same program, which takes the number of its steps; batches of another
-size have a program of their own.
+`trainer.py` has the methods that users call, and `step_model.py` the steps. `fit_arguments.py`, `callbacks.py`,
+`group_size.py` and `feed.py` make arguments ready; `step_groups.py` and `replicated_steps.py` run steps, on one device
+and on several; `xla.py` says where XLA compiles them.
 """
 
-from tfvae.trainer.arguments import MOST_STEPS, directed, prepared, steps_to_fuse
-from tfvae.trainer.progress import Progress
-from tfvae.trainer.steps import (
-    SMALLEST_PART,
-    compiles,
-    gains_from_xla,
-    gradients,
-    grouped,
-    joined,
-    replicated,
-)
+from tfvae.trainer.callbacks import set_modes
+from tfvae.trainer.group_size import MAX_STEPS, choose_group_size
+from tfvae.trainer.progress_bar import ProgressBar
+from tfvae.trainer.replicated_steps import ReplicatedSteps
+from tfvae.trainer.step_groups import GroupedSteps
+from tfvae.trainer.trainer import Trainer
+from tfvae.trainer.xla import SMALLEST_PART, can_compile, compute_gradients, gains_from_xla
 
 __all__ = [
-    "MOST_STEPS",
+    "MAX_STEPS",
     "SMALLEST_PART",
-    "Progress",
-    "compiles",
-    "directed",
+    "GroupedSteps",
+    "ProgressBar",
+    "ReplicatedSteps",
+    "Trainer",
+    "can_compile",
+    "choose_group_size",
+    "compute_gradients",
     "gains_from_xla",
-    "gradients",
-    "grouped",
-    "joined",
-    "prepared",
-    "replicated",
-    "steps_to_fuse",
+    "set_modes",
 ]

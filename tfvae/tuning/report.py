@@ -1,85 +1,26 @@
-"""What a search found: a table, figures, and TensorBoard's HParams."""
+"""What a search found, drawn: figures, and TensorBoard's HParams."""
 
-import csv
-import json
 import math
+import pathlib
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from tfvae import files
+from tfvae.tuning.results import Row, parameters, short
 
-__all__ = ["REASON", "described", "draw", "line", "row", "so_far", "write_csv", "write_hparams"]
+__all__ = ["draw", "write_hparams"]
 
-ABOUT = ("trial", "status", "score", "epochs", "best_epoch", "seconds", "message")  # columns that are no parameters
-REASON = "failed.txt"  # beside a run folder: why the trial failed
 COLOURS = "cividis"  # which the colour-blind can read
 
 
-def row(trial, run):
-    """A trial of keras-tuner and its run folder -> a dict: what became of it, and its hyperparameters."""
-    record, epochs, reason = {}, None, None
-    if (run / "run.json").is_file():
-        record = json.loads((run / "run.json").read_text())
-    if (run / "history.csv").is_file():
-        epochs = max(0, (run / "history.csv").read_text().count("\n") - 1)
-    if trial.status != "COMPLETED" and run.with_name(REASON).is_file():
-        reason = run.with_name(REASON).read_text()
-    values = {key: value for key, value in trial.hyperparameters.values.items() if not key.startswith("tuner/")}
-    return {
-        "trial": trial.trial_id,
-        "status": trial.status.lower(),
-        "score": trial.score if trial.status == "COMPLETED" else None,
-        "epochs": epochs,
-        "best_epoch": record.get("best_epoch"),
-        "seconds": record.get("seconds"),
-        "message": reason,
-    } | values
-
-
-def parameters(rows):
-    """The names of all hyperparameters of the rows, in order."""
-    return list(dict.fromkeys(key for row in rows for key in row if key not in ABOUT))
-
-
-def described(row):
-    """The hyperparameters of a row in words; of a key its last part, unless two end in the same."""
-    names = parameters([row])
-    last = [name.split(".")[-1] for name in names]
-    plain = {n for n, end in zip(names, last, strict=True) if last.count(end) == 1 and end not in ("value", "times")}
-    return ", ".join(f"{n.split('.')[-1] if n in plain else n}={short(row[n])}" for n in names)
-
-
-def line(row, done, total):
-    """One line on a trial that has ended."""
-    said = f"{row['score']:.2f} nats" if row["score"] is not None else f"failed: {row['message']}"
-    return f"trial {row['trial']}, {done}{f' of {total}' if total else ''} done: {said}; {described(row)}"
-
-
-def so_far(oracle):
-    """How many trials have ended, and which run now, in all processes."""
-    running = sorted(trial.trial_id for trial in list(oracle.ongoing_trials.values()))
-    of = f" of {oracle.max_trials}" if oracle.max_trials else ""
-    return f"{len(oracle.end_order)}{of} trials done" + (f", running: {', '.join(running)}" if running else "")
-
-
-def short(value):
-    """A value as tables show it."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def write_csv(rows, path):
-    """trials.csv: a trial a line, a parameter a column; empty where a trial has it not."""
-    with files.beside(path) as partial, open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*ABOUT, *parameters(rows)], restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_hparams(rows, objective, folder):
-    """A TensorBoard folder in which the page HParams shows the trials."""
+def write_hparams(rows: Sequence[Row], objective: str, folder: pathlib.Path) -> None:
+    """Write a TensorBoard folder in which the page HParams shows the trials."""
     from tensorboard.plugins.hparams import api
 
     with files.beside(folder) as partial:
@@ -92,8 +33,8 @@ def write_hparams(rows, objective, folder):
             writer.close()
 
 
-def draw(rows, objective, folder):
-    """trials.png, parameters.png and parallel.png, of completed trials; returns their paths."""
+def draw(rows: Sequence[Row], objective: str, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Draw trials.png, parameters.png and parallel.png, of completed trials; return their paths."""
     done = [row for row in rows if row["score"] is not None]
     folder.mkdir(exist_ok=True)
     drawn = {"trials": _over_trials, "parameters": _against_parameters, "parallel": _parallel}
@@ -105,7 +46,7 @@ def draw(rows, objective, folder):
     return [folder / f"{name}.png" for name in drawn]
 
 
-def _over_trials(rows, objective):
+def _over_trials(rows: Sequence[Row], objective: str) -> Figure:
     scores = [row["score"] for row in rows]
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     axes.plot(range(1, len(rows) + 1), scores, "o", color="#0072b2", label="a trial")
@@ -119,15 +60,15 @@ def _over_trials(rows, objective):
     return figure
 
 
-def _show_the_best(axes, scores):
-    """Leaves out what lies far below the rest, where trials differ much: the best tell most."""
+def _show_the_best(axes: Axes, scores: Sequence[float]) -> None:
+    """Leave out what lies far below the rest, where trials differ much: the best tell most."""
     low, middle, high = np.percentile(scores, [0, 50, 100])
     if high - middle < (high - low) / 4:
         axes.set_ylim(high - 4 * (high - middle) - 0.01, high + 0.2 * (high - middle) + 0.01)
 
 
-def _positions(rows, name):
-    """Where the values of a parameter lie on an axis, nan for rows without it; the words, where they are none."""
+def _positions(rows: Sequence[Row], name: str) -> tuple[list[float], list[str] | None]:
+    """Return where the values of a parameter lie on an axis, nan for rows without it; words, where it has them."""
     values = [row.get(name) for row in rows]
     given = [value for value in values if value is not None]
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in given):
@@ -136,13 +77,13 @@ def _positions(rows, name):
     return [math.nan if value is None else float(words.index(str(value))) for value in values], words
 
 
-def _logarithmic(numbers):
-    """Whether an axis of these numbers is better logarithmic."""
+def _logarithmic(numbers: Sequence[float]) -> bool:
+    """Return whether an axis of these numbers is better logarithmic."""
     finite = [number for number in numbers if not math.isnan(number)]
     return bool(finite) and min(finite) > 0 and max(finite) / min(finite) >= 20
 
 
-def _against_parameters(rows, objective):
+def _against_parameters(rows: Sequence[Row], objective: str) -> Figure:
     names = parameters(rows)
     across = min(3, len(names))
     down = -(-len(names) // across)
@@ -168,16 +109,16 @@ def _against_parameters(rows, objective):
     return figure
 
 
-def _parallel(rows, objective):
-    """A line a trial, from axis to axis; the brighter, the better."""
+def _parallel(rows: Sequence[Row], objective: str) -> Figure:
+    """Draw a line for each trial, from axis to axis; the brighter, the better."""
     names = [*parameters(rows), "score"]
     figure, axes = plt.subplots(figsize=(1.8 * len(names) + 2, 4.5), layout="constrained")
     heights, scores = [], np.array([row["score"] for row in rows])
     for index, name in enumerate(names):
         numbers, words = _positions(rows, name)
-        numbers = np.log(numbers) if not words and _logarithmic(numbers) else np.array(numbers)
-        low, high = np.nanmin(numbers), np.nanmax(numbers)
-        heights.append((numbers - low) / (high - low) if high > low else np.where(np.isnan(numbers), np.nan, 0.5))
+        places = np.log(numbers) if not words and _logarithmic(numbers) else np.array(numbers)
+        low, high = np.nanmin(places), np.nanmax(places)
+        heights.append((places - low) / (high - low) if high > low else np.where(np.isnan(places), np.nan, 0.5))
         axes.axvline(index, color="#999999", linewidth=0.8)
         given = [row[name] for row in rows if row.get(name) is not None]
         said = "{:.2f}".format if name == "score" else short

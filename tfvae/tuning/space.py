@@ -3,66 +3,69 @@
 import contextlib
 import json
 import math
-import typing
+from typing import Any, Literal
 
-from tfvae.config import schema
-from tfvae.config.schema import ConfigError
+import keras_tuner
+
+from tfvae.config import ConfigError
+from tfvae.config.settings import Settings, read_settings
 
 __all__ = ["Space"]
 
 
-class Float(typing.NamedTuple):
+class Float(Settings):
     """A number from `min_value` to `max_value`; in equal steps where `step` is given, a factor if `sampling` is log."""
 
     min_value: float
     max_value: float
     step: float | None = None
-    sampling: typing.Literal["linear", "log", "reverse_log"] = "linear"
+    sampling: Literal["linear", "log", "reverse_log"] = "linear"
     default: float | None = None
     when: dict | None = None
 
 
-class Int(typing.NamedTuple):
+class Int(Settings):
     """A whole number from `min_value` to `max_value`, both included."""
 
     min_value: int
     max_value: int
     step: int | None = None
-    sampling: typing.Literal["linear", "log", "reverse_log"] = "linear"
+    sampling: Literal["linear", "log", "reverse_log"] = "linear"
     default: int | None = None
     when: dict | None = None
 
 
-class Choice(typing.NamedTuple):
+class Choice(Settings):
     """One of `values`: numbers, words, lists, or parts such as `{FullNormal: }`."""
 
     values: list
-    default: object = None
+    default: Any = None
     when: dict | None = None
 
 
-class Boolean(typing.NamedTuple):
+class Boolean(Settings):
     """true or false."""
 
     default: bool = False
     when: dict | None = None
 
 
-class Repeat(typing.NamedTuple):
+class Repeat(Settings):
     """The list [value, ..., value], `times` long: the widths of layers. Both are `{Int: ...}` or another kind."""
 
-    value: dict
-    times: dict
+    value: Any
+    times: Any
     when: dict | None = None
 
 
-class Same(typing.NamedTuple):
+class Same(Settings):
     """The value of another key of the space."""
 
     key: str
 
 
-KINDS = {kind.__name__: kind for kind in (Float, Int, Choice, Boolean, Repeat, Same)}
+Dimension = Float | Int | Choice | Boolean | Repeat | Same
+KINDS: dict[str, type[Settings]] = {kind.__name__: kind for kind in (Float, Int, Choice, Boolean, Repeat, Same)}
 
 
 class Space:
@@ -79,19 +82,20 @@ class Space:
         ConfigError: for what cannot be searched: names the place, and how to mend it.
     """
 
-    def __init__(self, spec):
+    def __init__(self, spec: Any):
         if not isinstance(spec, dict) or not spec:
             raise ConfigError(f"space: must hold a key at least, as in {{latent_size: {{Int: ...}}}}, not {spec!r}")
-        self.dimensions = {}
+        self.dimensions: dict[str, Dimension] = {}
         for key, what in spec.items():
             place = f"space.{key}"
             if not isinstance(key, str) or not all(key.split(".")):
                 raise ConfigError(f"{place}: must be a key such as objective.ELBO.beta")
-            dimension = _dimension(what, place)
+            dimension = _read_dimension(what, place)
             self._check_references(key, dimension, place)
             self.dimensions[key] = dimension
 
-    def _check_references(self, key, dimension, place):
+    def _check_references(self, key: str, dimension: Dimension, place: str) -> None:
+        """Check that a dimension names others above it alone, and values that they have."""
         if isinstance(dimension, Same) and dimension.key not in self.dimensions:
             known = ", ".join(self.dimensions) or "none"
             raise ConfigError(f"{place}.Same: {dimension.key!r} is no key of the space above it; there are: {known}")
@@ -105,9 +109,9 @@ class Space:
                 if value not in possible:
                     raise ConfigError(f"{where}: is never {value!r}, only {', '.join(map(repr, possible))}")
 
-    def draw(self, hp):
-        """Registers the space with keras-tuner's `HyperParameters`; gives the keys that are set, and their values."""
-        values = {}
+    def draw(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """Register the space with keras-tuner's `HyperParameters`; return the keys that are set, and their values."""
+        values: dict[str, Any] = {}
         for key, dimension in self.dimensions.items():
             if isinstance(dimension, Same):
                 if dimension.key in values:
@@ -124,23 +128,24 @@ class Space:
                 values[key] = value
         return values
 
-    def alternatives(self):
-        """Hyperparameters to try before a search: the defaults, and each that may be chosen, with what it needs."""
-        found = [{}]
+    def alternatives(self) -> list[dict[str, Any]]:
+        """Return hyperparameters to try before a search: the defaults, and each choice, with what it needs."""
+        found: list[dict[str, Any]] = [{}]
         for key, dimension in self.dimensions.items():
             if isinstance(dimension, Choice):
                 found += [self._needs(key) | {key: _code(value, dimension)} for value in dimension.values]
         return found
 
-    def _needs(self, key):
-        """The values of other hyperparameters with which a key is set."""
-        found = {}
+    def _needs(self, key: str) -> dict[str, Any]:
+        """Return the values of other hyperparameters with which a key is set."""
+        found: dict[str, Any] = {}
         for parent, allowed in _conditions(self.dimensions[key]).items():
             found |= self._needs(parent) | {parent: _code(allowed[0], self.dimensions[parent])}
         return found
 
 
-def _dimension(what, place):
+def _read_dimension(what: Any, place: str) -> Dimension:
+    """Return a {Kind: arguments} of the yaml, checked."""
     if not isinstance(what, dict) or len(what) != 1:
         raise ConfigError(f"{place}: must be one {{Kind: arguments}}, of {', '.join(KINDS)}, not {what!r}")
     ((name, arguments),) = what.items()
@@ -149,28 +154,31 @@ def _dimension(what, place):
     place = f"{place}.{name}"
     if name == "Same":
         arguments = {"key": arguments}
-    dimension = schema.arguments(KINDS[name], arguments, place)
+    dimension: Any = read_settings(KINDS[name], arguments, place)
     if isinstance(dimension, (Float, Int)):
         _check_numbers(dimension, place)
     elif isinstance(dimension, Choice):
-        if not dimension.values:
-            raise ConfigError(f"{place}.values: is empty: give what to choose from")
-        if any(value in dimension.values[:index] for index, value in enumerate(dimension.values)):
-            raise ConfigError(f"{place}.values: has a value twice")
-        if dimension.default is not None and dimension.default not in dimension.values:
-            raise ConfigError(f"{place}.default: {dimension.default!r} is none of the values")
+        _check_choice(dimension, place)
     elif isinstance(dimension, Repeat):
-        dimension = dimension._replace(
-            value=_dimension(dimension.value, f"{place}.value"), times=_dimension(dimension.times, f"{place}.times")
-        )
-        if not isinstance(dimension.times, (Int, Choice)):
+        value, times = (_read_dimension(getattr(dimension, key), f"{place}.{key}") for key in ("value", "times"))
+        if not isinstance(times, (Int, Choice)):
             raise ConfigError(f"{place}.times: must be an Int, or a Choice of whole numbers")
-        if isinstance(dimension.value, (Repeat, Same)):
+        if isinstance(value, (Repeat, Same)):
             raise ConfigError(f"{place}.value: must be a Float, Int, Choice or Boolean")
+        return dimension.model_copy(update={"value": value, "times": times})
     return dimension
 
 
-def _check_numbers(dimension, place):
+def _check_choice(dimension: Choice, place: str) -> None:
+    if not dimension.values:
+        raise ConfigError(f"{place}.values: is empty: give what to choose from")
+    if any(value in dimension.values[:index] for index, value in enumerate(dimension.values)):
+        raise ConfigError(f"{place}.values: has a value twice")
+    if dimension.default is not None and dimension.default not in dimension.values:
+        raise ConfigError(f"{place}.default: {dimension.default!r} is none of the values")
+
+
+def _check_numbers(dimension: Float | Int, place: str) -> None:
     low, high = dimension.min_value, dimension.max_value
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ConfigError(f"{place}: min_value and max_value must be finite, not {low} and {high}")
@@ -186,14 +194,14 @@ def _check_numbers(dimension, place):
         raise ConfigError(f"{place}.default: {dimension.default} is not within {low} and {high}")
 
 
-def _conditions(dimension):
-    """{parent: [values that it must have]}."""
-    when = getattr(dimension, "when", None) or {}
+def _conditions(dimension: Dimension) -> dict[str, list[Any]]:
+    """Return, of each key on which a dimension depends, the values that it must have."""
+    when = {} if isinstance(dimension, Same) else dimension.when or {}
     return {parent: value if isinstance(value, list) else [value] for parent, value in when.items()}
 
 
-def _draw(hp, name, dimension):
-    """One hyperparameter, or two; its value."""
+def _draw(hp: keras_tuner.HyperParameters, name: str, dimension: Any) -> Any:
+    """Register one hyperparameter, or of a `Repeat` two, with keras-tuner; return the value."""
     if isinstance(dimension, Repeat):
         value, times = (_draw(hp, f"{name}.{part}", getattr(dimension, part)) for part in ("value", "times"))
         return [value] * int(times)
@@ -203,12 +211,12 @@ def _draw(hp, name, dimension):
         return codes[hp.Choice(name, list(codes), default=default)]
     if isinstance(dimension, Boolean):
         return hp.Boolean(name, default=dimension.default)
-    arguments = {key: value for key, value in dimension._asdict().items() if key != "when" and value is not None}
+    arguments = dimension.model_dump(exclude={"when"}, exclude_none=True)
     return getattr(hp, type(dimension).__name__)(name, **arguments)
 
 
-def _code(value, dimension):
-    """A value as keras-tuner takes it: numbers and words as they are where all are of one type, else as JSON."""
+def _code(value: Any, dimension: Any) -> Any:
+    """Return a value as keras-tuner takes it: numbers and words as they are where all are of one type, else as JSON."""
     if not isinstance(dimension, Choice):
         return value
     kinds = {type(other) for other in dimension.values}

@@ -1,0 +1,41 @@
+"""What fits a VAE: checks of its parts, its data, its conditions and its latents, with errors that name both sides."""
+
+from tfvae.compatibility.data import batch_data, check_data
+from tfvae.compatibility.errors import NotApplicable, unwrap_errors
+from tfvae.compatibility.parts import bounds_of_x, check_adapted, check_parts
+from tfvae.compatibility.protocol import Loaded, VAELike
+from tfvae.compatibility.shapes import (
+    check_dtype,
+    check_event,
+    check_latents,
+    drop_weights,
+    split_pair,
+    to_condition,
+    unpack_batch,
+)
+from tfvae.compatibility.streams import watch, watch_batches
+from tfvae.compatibility.values import check_batch, check_conditions, check_examples
+
+__all__ = [
+    "Loaded",
+    "NotApplicable",
+    "VAELike",
+    "batch_data",
+    "bounds_of_x",
+    "check_adapted",
+    "check_batch",
+    "check_conditions",
+    "check_data",
+    "check_dtype",
+    "check_event",
+    "check_examples",
+    "check_latents",
+    "check_parts",
+    "drop_weights",
+    "split_pair",
+    "to_condition",
+    "unpack_batch",
+    "unwrap_errors",
+    "watch",
+    "watch_batches",
+]

@@ -1,0 +1,42 @@
+"""Shapes: sizes that users give, and networks over any batch shape."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["as_shape", "as_sizes", "over_rows"]
+
+
+def as_shape(shape: Any) -> tuple[int, ...]:
+    """Make a tuple of a size or a sequence of sizes; raise ValueError unless all are positive integers."""
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if not sizes or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):
+        raise ValueError(f"a shape is one or more positive integers, not {shape!r}")
+    return sizes
+
+
+def as_sizes(sizes: Any) -> tuple[int, ...]:
+    """Make a tuple of the sizes of layers, of which there may be none; raise ValueError as `as_shape`."""
+    return as_shape(sizes) if isinstance(sizes, int) or len(sizes) else ()
+
+
+def over_rows(network: Callable, z: tf.Tensor, condition: tf.Tensor | None = None, **kwargs) -> tf.Tensor:
+    """Apply a network, which takes rows, to z of any batch shape.
+
+    Args:
+        network: function of z `[N, n]`, or, with a condition, of a list of z and conditions `[N, k]` -> `[N, *output]`.
+        z: `[..., n]`.
+        condition: `[B, k]`, whose batch broadcasts to z's, or None.
+        kwargs: further arguments of the network.
+
+    Returns:
+        `[..., *output]`.
+    """
+    rows = inputs = tf.reshape(z, [-1, z.shape[-1]])
+    if condition is not None:
+        condition = tf.broadcast_to(condition, tf.concat([tf.shape(z)[:-1], tf.shape(condition)[-1:]], axis=0))
+        inputs = [rows, tf.reshape(condition, [-1, condition.shape[-1]])]
+    features = network(inputs, **kwargs)  # [prod(...), *output]
+    shape = tf.concat([tf.shape(z)[:-1], features.shape[1:]], axis=0)
+    return tf.ensure_shape(tf.reshape(features, shape), [*z.shape[:-1], *features.shape[1:]])

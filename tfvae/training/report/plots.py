@@ -1,0 +1,113 @@
+"""Which figures a run has, and what they are drawn of."""
+
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import config, evaluation, figures, progress
+from tfvae.evaluation import NotApplicable
+from tfvae.model import VAE
+from tfvae.training import run_record
+from tfvae.training.report import measures
+from tfvae.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw"]
+
+MAX_COLUMNS = 10  # conditions that the figure of samples shows
+MAX_PLOTTED = 5000  # examples that figures of the latent space show
+TEMPERATURES = (0.0, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)  # of the curve of rate and distortion
+
+
+def draw(
+    run: RunFolder, vae: VAE, experiment: config.Experiment, report: Callable[[str], None] | None = None
+) -> list[pathlib.Path]:
+    """Draw all figures, and the film of training, that a run can have; return their paths.
+
+    Args:
+        run: the folder.
+        vae: of the run.
+        experiment: of the run.
+        report: as for `training.plot`.
+    """
+    report = report or (lambda line: None)
+    paths: list[pathlib.Path] = []
+    reasons: dict[str, list[str]] = {}
+    for file, write in _writers(run, vae, experiment).items():
+        progress.doing(f"drawing {file}")
+        try:
+            paths.append(write(run.figures / file))
+            report(f"written: {paths[-1]}")
+        except NotApplicable as reason:
+            reasons.setdefault(str(reason), []).append(file.removesuffix(".png"))
+    if reasons:
+        report("left out: " + "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items()))
+    return paths
+
+
+def _writers(
+    run: RunFolder, vae: VAE, experiment: config.Experiment
+) -> dict[str, Callable[[pathlib.Path], pathlib.Path]]:
+    """Return, for the name of each file, a function that writes it at a path."""
+    progress.doing("reading examples")
+    drawings = _drawings(run, vae, experiment)
+
+    def writer(drawn: Callable[[], "Figure"]) -> Callable[[pathlib.Path], pathlib.Path]:
+        return lambda path: figures.write(drawn(), path)
+
+    pictures = sorted(run.pictures.glob("epoch_*.png"))
+    files = {f"{name}.png": writer(drawn) for name, drawn in drawings.items()}
+    return files | {"training.gif": lambda path: figures.animation(pictures, path)}
+
+
+def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[str, Callable[[], "Figure"]]:
+    """Return, for the name of each figure, a function that draws it, or raises NotApplicable where there is none."""
+    data = config.evaluation_data(experiment, "test").unbatch().batch(100).take(MAX_PLOTTED // 100)
+    examples = next(iter(data.unbatch().batch(40)))
+    _, condition = vae.split(examples)
+    half = min(5, len(tf.nest.flatten(examples)[0]) // 2)
+    example, first, second = (
+        tf.nest.map_structure(lambda e, s=s: e[s], examples) for s in (slice(1), slice(half), slice(half, 2 * half))
+    )
+    units = functools.cache(lambda: evaluation.latent_units(vae, data))
+    given = None if condition is None else condition[:1]
+    columns = None
+    if condition is not None:
+        columns = _distinct_rows(np.concatenate([np.asarray(vae.split(batch)[1]) for batch in data]), MAX_COLUMNS)
+    return {
+        "reconstructions": lambda: figures.reconstructions(vae, examples),
+        "samples": lambda: figures.samples(vae, 8, 8 if columns is None else len(columns), columns),
+        "interpolations": lambda: figures.interpolations(vae, first, second),
+        "traversals": lambda: figures.traversals(vae, example, units()),
+        "manifold": lambda: figures.manifold(vae, units(), given),
+        "latent_space": lambda: _latent_space(units(), experiment),
+        "units": lambda: figures.unit_costs(units()),
+        "rate_distortion": lambda: figures.rate_distortion(
+            measures.rate_distortion(vae, data, temperatures=TEMPERATURES)
+        ),
+        "learning_curves": lambda: _learning_curves(run, vae),
+    }
+
+
+def _latent_space(units: evaluation.Units, experiment: config.Experiment) -> "Figure":
+    labels = measures.labels(experiment, "test", len(units.centers))
+    return figures.latent_space(units, labels, config.class_names(experiment, "label"))
+
+
+def _learning_curves(run: RunFolder, vae: VAE) -> "Figure":
+    if not run.history.is_file():
+        raise NotApplicable("the run has no history.csv")
+    best = run_record.read(run)["best_epoch"]
+    steps = int(vae.optimizer.iterations) / best  # of an epoch; the model is that of the best
+    return figures.learning_curves(figures.history(run.history), vae.objective, steps, best)
+
+
+def _distinct_rows(conditions: np.ndarray, count: int) -> np.ndarray:
+    """Return the distinct rows of conditions `[N, k]`, at most so many."""
+    return np.unique(conditions, axis=0)[::-1][:count]  # of one-hot vectors, the first class first
