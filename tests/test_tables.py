@@ -92,7 +92,7 @@ def test_bad_calls(case, tmp_path, monkeypatch):
 
 def test_a_missing_library_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=re.escape('tables need pandas: pip install "tfvae[tables]"')):
+    with pytest.raises(ImportError, match=re.escape('pandas is not installed: pip install "tfvae[tables]" brings it')):
         read(np.zeros((2, 2)))
 
 
@@ -841,3 +841,15 @@ def test_small_classes_are_shared_out():
     frame = pd.DataFrame({"y": np.arange(100)})
     found = split(frame, {"train": 0.8, "validation": 0.1, "test": 0.1}, stratify="y")
     assert [len(rows) for rows in found.values()] == [80, 10, 10]
+
+
+def test_the_example_of_the_page_on_data_runs(tmp_path, monkeypatch, capsys):
+    page = (pathlib.Path(__file__).parent.parent / "docs" / "data.md").read_text().partition("## Tables")[2]
+    rows = [f"{i},{20 + i % 50},{('nurse', 'baker')[i % 2] if i % 10 else ''}" for i in range(100)]
+    (tmp_path / "people.csv").write_text("\n".join(["id,age,job", *rows]))
+    monkeypatch.chdir(tmp_path)
+    exec(page.partition("```python\n")[2].partition("```")[0], {})
+    assert "job" in capsys.readouterr().out
+    written = read("train.parquet")
+    assert list(written.columns) == ["age", "job"] and len(written) == 80
+    assert set(written["job"].dropna()) == {"nurse", "baker"} and written["age"].dtype == "int64"

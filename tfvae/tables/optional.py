@@ -3,6 +3,8 @@
 import importlib
 from typing import Any
 
+from tfvae.extras import require_extra
+
 __all__ = ["optional", "pandas"]
 
 
@@ -16,20 +18,16 @@ def optional(name: str) -> Any:
         The module.
 
     Raises:
-        ImportError: It is not installed; says what to install.
+        MissingExtra: It is not installed; says what to install.
     """
-    try:
+    with require_extra("tables"):
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # the library is there, and lacks one that it needs itself
-        raise ImportError(f'tables need {error.name}: pip install "tfvae[tables]"') from None
 
 
 def pandas() -> Any:
     """Import pandas.
 
     Raises:
-        ImportError: It is not installed; says what to install.
+        MissingExtra: It is not installed; says what to install.
     """
     return optional("pandas")
