@@ -33,6 +33,7 @@ LAYERS = (
         "data",
         "digits",
         "shapes",
+        "tables",
     },
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
     {"adaptation", "compatibility", "trainer"},

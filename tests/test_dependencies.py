@@ -33,11 +33,16 @@ MODULE_OF = {  # distribution: module that it brings, where that is not its name
 NOT_IMPORTED = {  # declared for other reasons: see the comments in pyproject.toml
     *("importlib_resources", "setuptools", "tf_keras"),
     "httptools",
-    *("mypy", "ruff", "types_protobuf", "types_psutil", "types_requests"),
+    *("mypy", "pandas_stubs", "ruff", "types_protobuf", "types_psutil", "types_requests"),
+    "pyarrow",  # by tfvae/tables/optional.py
     *("pytest_cov", "pytest_rerunfailures", "xdist"),
 }
 OUR_OWN = ("tfvae", "tests", "benchmarks", "client")  # the last is export/client.py
-ROOMS = {"server": "serve", "tuning": "plot"}  # folders of tfvae that are imported only where an extra is installed
+ROOMS = {  # folders of tfvae that are imported only where an extra is installed
+    "server": "serve",
+    "tables": "tables",
+    "tuning": "plot",
+}
 
 
 def declared(requirements):

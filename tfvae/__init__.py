@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time a module is impo
         priors,
         random,
         replicas,
+        tables,
         training,
         tuning,
     )
@@ -48,6 +49,7 @@ __all__ = [
     "priors",
     "random",
     "replicas",
+    "tables",
     "training",
     "tuning",
 ]

@@ -22,6 +22,7 @@ MODULES = {  # extra: modules that only it brings; a test compares them with pyp
         "tensorflow_serving",
         "uvicorn",
     ),
+    "tables": ("pandas", "pyarrow"),
 }
 
 
