@@ -26,6 +26,7 @@ MODULE_OF = {  # distribution: module that it brings, where that is not its name
     "pytest-cov": "pytest_cov",
     "pytest-rerunfailures": "pytest_rerunfailures",
     "pytest-xdist": "xdist",
+    "python-dateutil": "dateutil",
     "ruamel.yaml": "ruamel.yaml",
     "scikit-learn": "sklearn",
     "tensorflow-serving-api": "tensorflow_serving",
