@@ -4,15 +4,18 @@ import math
 import pathlib
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
-from matplotlib import ticker
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from tfvae import files
+from tfvae.extras import require_extra
 from tfvae.tuning.results import Row, parameters, short
+
+with require_extra("plot"):
+    import matplotlib.pyplot as plt
+    from matplotlib import ticker
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["draw", "write_hparams"]
 
