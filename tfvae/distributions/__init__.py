@@ -20,7 +20,7 @@ from tfvae.distributions.scalars import (
     draw_scalars,
     log_prob_of_events,
 )
-from tfvae.distributions.shapes import as_shape, as_sizes, over_rows
+from tfvae.distributions.shapes import as_shape, as_sizes, check_sphere, over_rows
 from tfvae.distributions.spherical import PowerSpherical, SphericalUniform
 from tfvae.distributions.units import independent_units, units_of
 
@@ -50,6 +50,7 @@ __all__ = [
     "as_shape",
     "as_sizes",
     "bounded_exp",
+    "check_sphere",
     "draw_rows_alike",
     "draw_scalars",
     "independent_units",

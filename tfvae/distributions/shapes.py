@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["as_shape", "as_sizes", "over_rows"]
+__all__ = ["as_shape", "as_sizes", "check_sphere", "over_rows"]
 
 
 def as_shape(shape: Any) -> tuple[int, ...]:
@@ -19,6 +19,12 @@ def as_shape(shape: Any) -> tuple[int, ...]:
 def as_sizes(sizes: Any) -> tuple[int, ...]:
     """Make a tuple of the sizes of layers, of which there may be none; raise ValueError as `as_shape`."""
     return as_shape(sizes) if isinstance(sizes, int) or len(sizes) else ()
+
+
+def check_sphere(event_shape: tuple[int, ...]) -> None:
+    """Raise ValueError for the latent size 1, of which there is no sphere to move on."""
+    if event_shape == (1,):
+        raise ValueError("a sphere needs a latent size of 2 or more, not 1")
 
 
 def over_rows(network: Callable, z: tf.Tensor, condition: tf.Tensor | None = None, **kwargs) -> tf.Tensor:

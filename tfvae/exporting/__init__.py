@@ -1,5 +1,5 @@
 """Export VAEs as SavedModels for TensorFlow Serving."""
 
-from tfvae.exporting.export import export
+from tfvae.exporting.servables import export
 
 __all__ = ["export"]

@@ -31,8 +31,7 @@ class PowerSpherical(distributions.Conditional):
 
     def __init__(self, event_shape: int | Sequence[int], **kwargs):
         super().__init__(event_shape, **kwargs)
-        if self.event_shape == (1,):
-            raise ValueError("a sphere needs a latent size of 2 or more, not 1")
+        distributions.check_sphere(self.event_shape)
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -31,8 +31,7 @@ class SphericalUniform(distributions.Prior):
 
     def __init__(self, event_shape: int | Sequence[int], **kwargs):
         super().__init__(event_shape, **kwargs)
-        if self.event_shape == (1,):
-            raise ValueError("a sphere needs a latent size of 2 or more, not 1")
+        distributions.check_sphere(self.event_shape)
 
     def distribution(
         self, condition: tf.Tensor | None = None, infer: Callable[..., tfd.Distribution] | None = None

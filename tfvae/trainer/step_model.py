@@ -45,11 +45,11 @@ class StepModel(keras.Model):
 
     def split(self, data: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Split data as loaded into the data without conditions `[B, ...]`, and conditions `[B, k]` or None."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define split")
 
     def terms(self, data: Any, seed: tf.Tensor, training: bool = False) -> Terms:
         """Give the objective's `Terms`, each `[B]`, nats, of data as loaded."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define terms")
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Take one step of the optimizer down the mean loss over the global batch, weighted where data has weights."""
