@@ -123,7 +123,8 @@ class VAE(Trainer):
 
     def infer(self, x: tf.Tensor, condition: tf.Tensor | None = None, training: bool = False) -> tfd.Distribution:
         """Give q(z|x), batch `[B]`, event `[n]`, of x `[B, *event]`, preprocessed, and conditions `[B, k]`."""
-        features = self.encoder(x if condition is None else [x, condition], training=training)
+        seen = self.preprocessor_view.seen(x)
+        features = self.encoder(seen if condition is None else [seen, condition], training=training)
         return self.posterior(features, training=training)
 
     def encode(self, data: Loaded, training: bool = False) -> tfd.Distribution:
@@ -236,6 +237,7 @@ class VAE(Trainer):
         self.forget_programs()  # the statistics of a preprocessor are constants of theirs
         compatibility.check_adapted(self)
         found = measure_data(self, data)
+        self.likelihood.measure(found.x)
         self.likelihood.start(found.mean)
         self.prior.start(found.x, found.condition)
 

@@ -18,6 +18,7 @@ from tfvae.distributions.scalars import (
     NegativeBinomial,
     Poisson,
     draw_scalars,
+    log_prob_of_elements,
     log_prob_of_events,
 )
 from tfvae.distributions.shapes import as_shape, as_sizes, check_sphere, over_rows
@@ -56,6 +57,7 @@ __all__ = [
     "independent_units",
     "inverse_soft_clip",
     "line",
+    "log_prob_of_elements",
     "log_prob_of_events",
     "mix",
     "open_uniform",

@@ -27,7 +27,8 @@ class Conditional(keras.layers.Layer):
     many tensors `[..., *event_shape]`, in `distribution`. Where that is not the shape of its parameters, it says which
     they have, in `shapes`. A likelihood also says which values it models (`support`, `domain` in words, and `bounds`),
     whether these are counted, so that it gives them probabilities and no densities (`discrete`), and which raw
-    parameters put its mean where (`raw`), for `start`. A posterior says which point stands for an example (`center`),
+    parameters put its mean where (`raw`), for `start`. One whose elements are independent given the features lets some
+    of them be missing (`elementwise`, `filler`). A posterior says which point stands for an example (`center`),
     whether it has a density (`has_density`) on all of R^n (`flat`), and whether the distribution of a single example
     can be optimised (`refinable`).
 
@@ -43,6 +44,8 @@ class Conditional(keras.layers.Layer):
     flat = True  # whether events may lie anywhere in R^n; on a sphere they may not
     refinable = False  # whether each example's own distribution can be optimised: `unconstrained` and its inverse
     discrete = False
+    elementwise = False  # whether its distribution is a `distributions.Independent`, of which elements may be left out
+    filler = 0.0  # a value of x that any element may have
 
     def __init__(self, event_shape: int | Sequence[int], **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -114,8 +117,21 @@ class Conditional(keras.layers.Layer):
             for r, shape in zip(raw, self.shapes, strict=True)
         ]
 
+    def measure(self, x: tf.Tensor) -> None:
+        """Set what follows from examples x `[N, *event_shape]`, NaN where an element is missing; nothing by default."""
+
+    def summary(self, distribution: tfd.Distribution) -> tf.Tensor:
+        """Give what a distribution of this layer says of x, `[..., *any]`, whose average over several distributions tells
+        which value stands for them all (`value_of`): the mean, unless a subclass knows better."""
+        return distribution.mean()
+
+    def value_of(self, summary: tf.Tensor) -> tf.Tensor:
+        """Give the value `[..., *event_shape]` that an average of `summary` stands for."""
+        return summary
+
     def start(self, mean: tf.Tensor) -> None:
-        """Set the projection's bias so that features of 0 give the mean `[*event_shape]`, if `raw` says how."""
+        """Set the projection's bias so that features of 0 give the mean `[*event_shape]`, if `raw` says how. What `measure`
+        sets comes first."""
         mean = tf.convert_to_tensor(mean, tf.float32)
         mean = tf.reduce_mean(mean, axis=tuple(range(self.feature_rank - 1)))  # over maps, one bias for all positions
         raw = self.raw(mean)

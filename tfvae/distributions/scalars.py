@@ -19,6 +19,7 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "draw_scalars",
+    "log_prob_of_elements",
     "log_prob_of_events",
 ]
 
@@ -45,6 +46,17 @@ def log_prob_of_events(scalars: tfd.Distribution, x: tf.Tensor, rank: int) -> tf
     return tf.reduce_sum(scalars.log_prob(x), axis=list(range(-rank, 0)))
 
 
+@functools.singledispatch
+def log_prob_of_elements(distribution: tfd.Distribution, x: tf.Tensor) -> tf.Tensor:
+    """Give log p of each element of x `[..., *event]`, nats, the same shape: their sum is `log_prob`. Of elements that are
+    independent; what can is registered for its class.
+
+    Raises:
+        TypeError: when the distribution's elements depend on each other.
+    """
+    raise TypeError(f"the elements of {distribution.name} are not independent: none can be looked at by itself")
+
+
 class Independent(Drawn, tfd.Independent):
     """TFP's distribution of events of independent scalars; its samples follow the rules of `tfvae.random`.
 
@@ -64,6 +76,11 @@ class Independent(Drawn, tfd.Independent):
 
     def _log_prob(self, x: tf.Tensor, **kwargs: Any) -> tf.Tensor:
         return log_prob_of_events(self.distribution, x, self.event_shape.rank)
+
+
+@log_prob_of_elements.register
+def _(distribution: Independent, x: tf.Tensor) -> tf.Tensor:
+    return distribution.distribution.log_prob(x)
 
 
 class Bernoulli(tfd.Bernoulli):

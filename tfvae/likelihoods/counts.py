@@ -25,7 +25,7 @@ class Categorical(distributions.Conditional):
         classes: how many, at least 2.
     """
 
-    discrete = True
+    discrete = elementwise = True
 
     def __init__(self, event_shape: int | Sequence[int], classes: int, **kwargs):
         super().__init__(event_shape, **kwargs)
@@ -68,7 +68,7 @@ class _Counts(distributions.Conditional):
 
     domain = "whole numbers from 0, as floats"
     bounds = (0.0, None)
-    discrete = True
+    discrete = elementwise = True
 
     def support(self, x: tf.Tensor) -> tf.Tensor:
         return (x >= 0) & (x == tf.floor(x)) & tf.math.is_finite(x)

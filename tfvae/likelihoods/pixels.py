@@ -27,7 +27,7 @@ class Bernoulli(distributions.Conditional):
 
     domain = "0 and 1 (grey pixels become so through preprocessing.Binarize)"
     bounds = (0.0, 1.0)
-    discrete = True
+    discrete = elementwise = True
 
     def distribution(self, logits: tf.Tensor) -> tfd.Distribution:  # [..., *event]
         pixels = distributions.Bernoulli(logits=logits, dtype=tf.float32)
@@ -54,6 +54,7 @@ class ContinuousBernoulli(distributions.Conditional):
 
     domain = "numbers in [0, 1] (pixels become so through preprocessing.Rescale)"
     bounds = (0.0, 1.0)
+    elementwise = True
 
     def distribution(self, raw_logits: tf.Tensor) -> tfd.Distribution:  # [..., *event]
         logits = distributions.soft_clip(raw_logits, 15.0)  # beyond, the density is infinite in float32
@@ -72,7 +73,7 @@ class _Levels(distributions.Conditional):
 
     SCALE = 0.1  # where it starts
     bounds = (0.0, 1.0)
-    discrete = True
+    discrete = elementwise = True
 
     def __init__(self, event_shape: int | Sequence[int], levels: int = 256, **kwargs):
         super().__init__(event_shape, **kwargs)

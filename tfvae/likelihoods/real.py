@@ -21,6 +21,8 @@ class _LocationScale(distributions.Conditional):
         ValueError: when scale is not positive, or scale_shape does not broadcast to event_shape.
     """
 
+    elementwise = True
+
     def __init__(
         self, event_shape: int | Sequence[int], scale: float = 1.0, scale_shape: list[int] | None = None, **kwargs
     ):

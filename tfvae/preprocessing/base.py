@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from tfvae.tables import Schema
+
 __all__ = ["Bounds", "Preprocessor"]
 
 Bounds = tuple[float | None, float | None]  # lowest and highest number, None where there is none
@@ -11,17 +13,19 @@ Bounds = tuple[float | None, float | None]  # lowest and highest number, None wh
 class Preprocessor(keras.layers.Layer):
     """Abstract layer: data as loaded `[B, ...]` -> x `[B, *event]`, float32.
 
-    A subclass defines `call`. One that draws noise overrides `preprocess`, which is handed the seed, too; all else has
-    defaults that promise nothing.
+    A subclass defines `call`. One that draws noise overrides `preprocess`, which is handed the seed, too; one whose x is
+    not what an encoder should see overrides `seen`. All else has defaults that promise nothing.
 
     Attributes:
         data_dtype: the type of data that an exported model takes, "uint8" or "float32".
         bounds: lowest and highest number of x.
         domain: in words, which data `support` allows.
+        schema: the `tables.Schema` by which rows become data, and x becomes rows; None where data is no table.
     """
 
     data_dtype: str = "float32"
     domain: str = "finite numbers"
+    schema: Schema | None = None
 
     @property
     def bounds(self) -> Bounds:
@@ -31,6 +35,14 @@ class Preprocessor(keras.layers.Layer):
         """Say which elements of data the layer can take: bool, the shape of data. None unless the layer knows: then x
         is held against what the likelihood models."""
         return None
+
+    def seen_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Give the shape of what the encoder sees of one x."""
+        return event_shape
+
+    def seen(self, x: tf.Tensor) -> tf.Tensor:
+        """Give what the encoder sees of x `[B, *event]`: x unless a subclass says otherwise. The likelihood models x."""
+        return x
 
     def remark(self, data: tf.Tensor) -> str | None:
         """Say what a user should know of data that the layer takes, in words; None where there is nothing to say."""

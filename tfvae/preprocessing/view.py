@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfvae.layers import walk_layers
 from tfvae.preprocessing.base import Bounds, Preprocessor
+from tfvae.tables import Schema
 
 __all__ = ["PreprocessorView", "view_layer"]
 
@@ -30,6 +31,9 @@ class PreprocessorView:
     bounds: Bounds = (None, None)
     domain: str = Preprocessor.domain
     support: Callable[[tf.Tensor], tf.Tensor | None] = lambda data: None
+    schema: Schema | None = None
+    seen_shape: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda shape: shape
+    seen: Callable[[tf.Tensor], tf.Tensor] = lambda x: x
     remark: Callable[[tf.Tensor], str | None] = lambda data: None
     adapt: Callable[[tf.data.Dataset], None] = lambda data: None
 
@@ -53,6 +57,9 @@ def view_layer(layer: keras.layers.Layer) -> PreprocessorView:
             bounds=layer.bounds,
             domain=layer.domain,
             support=layer.support,
+            schema=layer.schema,
+            seen_shape=layer.seen_shape,
+            seen=layer.seen,
             remark=layer.remark,
             adapt=layer.adapt,
         )
