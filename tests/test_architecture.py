@@ -36,7 +36,7 @@ LAYERS = (
         "tables",
     },
     {"posteriors", "priors", "likelihoods", "objectives", "preprocessing"},
-    {"adaptation", "compatibility", "trainer"},
+    {"adaptation", "compatibility", "imputation", "trainer"},
     {"model"},
     {"evaluation", "figures", "callbacks", "server"},
     {"exporting"},

@@ -1,5 +1,6 @@
 """What is measured of training data before training starts: where parts of a VAE start from."""
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -9,12 +10,12 @@ from tfvae.compatibility import VAELike
 
 __all__ = ["Examples", "measure_data"]
 
-EXAMPLES = 1000  # that a prior may start from, or a few more: whole batches
+EXAMPLES, NUMBERS = 1000, 2**22  # that a prior may start from, and scales be measured of: as many examples, or numbers
 
 
 class Examples(NamedTuple):
-    """What is measured of data: the mean of x `[*event]`, and the first examples x `[N, *event]`, of a conditional VAE
-    with their conditions `[N, k]`, else None."""
+    """What is measured of data: the mean of x `[*event]`, missing elements (NaN) left out, and the first examples x
+    `[N, *event]`, of a conditional VAE with their conditions `[N, k]`, else None."""
 
     mean: tf.Tensor
     x: tf.Tensor
@@ -27,15 +28,18 @@ def measure_data(vae: VAELike, data: tf.data.Dataset) -> Examples:
     Raises:
         ValueError: when a batch does not fit the VAE.
     """
-    total, count, xs, conditions = 0.0, 0, [], []
+    total, present, count, xs, conditions = 0.0, 0.0, 0, [], []
     for batch in data:
         batch = compatibility.drop_weights(batch)
         compatibility.check_examples(vae, batch)
         seed = random.seed(vae.seed, random.Stream.DATA, row=count)
         x, (_, condition) = vae.preprocess(batch, training=True, seed=seed), vae.split(batch)
-        if count < EXAMPLES:
+        if count < EXAMPLES or count * math.prod(x.shape[1:]) < NUMBERS:
             xs.append(x)
             conditions.append(condition)
-        total += tf.reduce_sum(x, axis=0)
+        missing = tf.math.is_nan(x)
+        total += tf.reduce_sum(tf.where(missing, 0.0, x), axis=0)
+        present += tf.reduce_sum(tf.cast(~missing, tf.float32), axis=0)
         count += len(x)
-    return Examples(total / count, tf.concat(xs, axis=0), tf.concat(conditions, axis=0) if vae.condition_size else None)
+    mean, condition = total / tf.maximum(present, 1.0), tf.concat(conditions, axis=0) if vae.condition_size else None
+    return Examples(mean, tf.concat(xs, axis=0), condition)

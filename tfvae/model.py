@@ -10,6 +10,7 @@ from tfvae import compatibility, random
 from tfvae.adaptation import measure_data
 from tfvae.compatibility import Loaded
 from tfvae.distributions import Conditional, Prior, over_rows
+from tfvae.imputation import impute_rows
 from tfvae.layers import build_layer
 from tfvae.objectives import ELBO, Given, Objective, Terms
 from tfvae.preprocessing import PreprocessorView, view_layer
@@ -76,12 +77,12 @@ class VAE(Trainer):
         self.decoder, self.likelihood, self.objective = decoder, likelihood, objective or ELBO()
         self.seed, self.condition_size = seed, condition_size
         self._draws = 0
-        compatibility.check_parts(self)
         # now: what Keras builds while it traces a call may keep tensors of the trace
         build_layer(self.preprocessor, (None, *likelihood.event_shape))
+        self.preprocessor_view = view_layer(self.preprocessor)
+        compatibility.check_parts(self)
         build_layer(posterior, encoder.output_shape)
         build_layer(likelihood, decoder.output_shape)
-        self.preprocessor_view = view_layer(self.preprocessor)
         prior.keep_within(*compatibility.bounds_of_x(self))
         example = tf.zeros((1, *likelihood.event_shape), self.data_dtype)
         self((example, tf.zeros((1, condition_size))) if condition_size else example)  # saving needs it built
@@ -163,8 +164,10 @@ class VAE(Trainer):
         def decode(z, condition=condition):
             return self.decode(z, condition, training)
 
-        prior = self.prior.distribution(condition, infer)
-        return Given(x, infer(x, condition), prior, decode, step, seed, condition, infer)
+        prior, shown = self.prior.distribution(condition, infer), x
+        if training and seed_of_x is not None:
+            shown = self.preprocessor_view.hidden(x, random.fold(seed_of_x, 1))
+        return Given(x, infer(shown, condition), prior, decode, step, seed, condition, infer)
 
     def terms(self, data: Loaded, seed: tf.Tensor, training: bool = False) -> Terms:
         """Give the objective's `Terms`, each `[B]`, nats, of data as loaded `[B, ...]` and a seed, int32 `[2]`. To the
@@ -183,13 +186,14 @@ class VAE(Trainer):
         posterior = self.infer(self.preprocess(data), condition, training)
         return self.decode(self.posterior.center(posterior), condition, training).mean()
 
-    def sample(self, n: int, condition: Any = None, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Give E[p(x|z)] for n draws of z from the prior: `[n, *event]`.
+    def sample(self, n: int, condition: Any = None, seed: tf.Tensor | None = None, mean: bool = True) -> tf.Tensor:
+        """Give E[p(x|z)] for n draws of z from the prior, or draws of x: `[n, *event]`.
 
         Args:
             n: number of samples.
             condition: of a conditional VAE, one for all (`[k]`, or an integer below k) or n of them.
             seed: int32 `[2]`; without it each call draws anew, in an order that follows from the model's seed.
+            mean: whether to give the mean of p(x|z), as one does of pictures; else x is drawn, as it is in the data.
         """
         if condition is not None:
             condition = self.as_condition(compatibility.check_conditions(self, condition))
@@ -199,7 +203,25 @@ class VAE(Trainer):
             self._draws += 1
             seed = random.seed(self.seed, random.Stream.SAMPLING, self._draws)
         z = prior.sample([] if prior.batch_shape.rank else n, seed=seed)  # [n, latent size]
-        return self.decode(z, condition).mean()
+        decoded = self.decode(z, condition)
+        return decoded.mean() if mean else decoded.sample(seed=random.fold(seed, 1))
+
+    def impute(self, data: Loaded, draws: int | None = None, samples: int = 1000, seed: int = 0) -> Any:
+        """Fill in what is missing of data as loaded `[N, ...]`, NaN, given what is there.
+
+        Args:
+            data: as loaded; of a model of tables also a data frame.
+            draws: how many draws of p(x_missing|x_observed) to give; None gives one value: the mean, of categories the
+                most likely one.
+            samples: importance samples of z for each row, at least 1.
+            seed: integer.
+
+        Returns:
+            x with its gaps filled, float32 `[N, *event]`, or `[draws, N, *event]`; of a data frame, data frames.
+        """
+        return compatibility.fill_gaps(
+            self, data, lambda x, condition: impute_rows(self, x, condition, draws, samples, seed), draws is not None
+        )
 
     def interpolate(self, first: Loaded, second: Loaded, steps: int = 8) -> tf.Tensor:
         """Decode points on the way from the center of q(z|first) to that of q(z|second): `[B, steps, *event]`.
@@ -231,7 +253,7 @@ class VAE(Trainer):
         Raises:
             ValueError: when the data does not fit, or a layer within the preprocessor has to be adapted by itself.
         """
-        data = compatibility.batch_data(data)
+        data = compatibility.batch_data(compatibility.as_numbers(self, data))
         compatibility.check_data(self, data)
         self.preprocessor_view.adapt(data.map(lambda *batch: self.split(compatibility.drop_weights(batch))[0]))
         self.forget_programs()  # the statistics of a preprocessor are constants of theirs
@@ -239,7 +261,7 @@ class VAE(Trainer):
         found = measure_data(self, data)
         self.likelihood.measure(found.x)
         self.likelihood.start(found.mean)
-        self.prior.start(found.x, found.condition)
+        self.prior.start(tf.where(tf.math.is_nan(found.x), found.mean, found.x), found.condition)
 
     # saving
 

@@ -27,8 +27,11 @@ def check_parts(vae: VAELike) -> None:
             f"the encoder gives maps of shape {features}, but latents are vectors: end it with keras.layers.Flatten() "
             "or GlobalAveragePooling2D()"
         )
+    event = vae.likelihood.event_shape
+    seen = tuple(vae.preprocessor_view.seen_shape(event))
+    shown = "likelihood models events of" if seen == event else "preprocessor shows it"
     pairs = (
-        ("encoder takes", _input_shapes(vae.encoder)[0], "likelihood models events of", vae.likelihood.event_shape),
+        ("encoder takes", _input_shapes(vae.encoder)[0], shown, seen),
         ("prior has latents of", vae.prior.event_shape, "posterior gives latents of", latents),
         ("decoder takes", _input_shapes(vae.decoder)[0], "prior shows the decoder latents of", vae.prior.decoder_shape),
         *(

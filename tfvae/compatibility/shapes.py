@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.compatibility.protocol import Loaded, VAELike
+from tfvae.compatibility.rows import as_numbers
 
 __all__ = [
     "check_dtype",
@@ -49,6 +50,7 @@ def split_pair(vae: VAELike, loaded: Loaded) -> tuple[tf.Tensor, tf.Tensor | Non
     Raises:
         ValueError: when there are conditions and the VAE takes none, or the other way round.
     """
+    loaded = as_numbers(vae, loaded)
     paired = isinstance(loaded, (tuple, list)) and len(loaded) == 2
     check_unweighted(loaded)
     if paired and not vae.condition_size:

@@ -2,10 +2,11 @@
 
 from tfvae.distributions.clipping import bounded_exp, inverse_soft_clip, soft_clip
 from tfvae.distributions.conditional import Conditional
-from tfvae.distributions.drawn import Drawn, draw_rows_alike, open_uniform
+from tfvae.distributions.drawn import Drawn, draw_rows_alike, open_uniform, pick_class
 from tfvae.distributions.estimated import MOMENT_DRAWS, Ancestral, Flow
 from tfvae.distributions.mixtures import Mixture, MixtureOfNormals, mix
 from tfvae.distributions.normals import MultivariateNormalDiag, MultivariateNormalTriL
+from tfvae.distributions.observed import Blocks, Observed
 from tfvae.distributions.paths import Path, arc, line
 from tfvae.distributions.point import Point
 from tfvae.distributions.prior import Prior
@@ -29,6 +30,7 @@ __all__ = [
     "MOMENT_DRAWS",
     "Ancestral",
     "Bernoulli",
+    "Blocks",
     "Categorical",
     "Conditional",
     "Drawn",
@@ -40,6 +42,7 @@ __all__ = [
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
     "NegativeBinomial",
+    "Observed",
     "Path",
     "Point",
     "Poisson",
@@ -62,6 +65,7 @@ __all__ = [
     "mix",
     "open_uniform",
     "over_rows",
+    "pick_class",
     "soft_clip",
     "units_of",
 ]

@@ -120,18 +120,21 @@ class Conditional(keras.layers.Layer):
     def measure(self, x: tf.Tensor) -> None:
         """Set what follows from examples x `[N, *event_shape]`, NaN where an element is missing; nothing by default."""
 
-    def summary(self, distribution: tfd.Distribution) -> tf.Tensor:
-        """Give what a distribution of this layer says of x, `[..., *any]`, whose average over several distributions tells
-        which value stands for them all (`value_of`): the mean, unless a subclass knows better."""
+    def whole(self, distribution: tfd.Distribution) -> tfd.Distribution:
+        """Give the distribution of x without gaps, where those of this layer are of x with gaps."""
+        return distribution
+
+    def summary(self, distribution: tfd.Distribution) -> Any:
+        """Give tensors `[..., *any]` whose averages over several distributions of this layer tell which value stands
+        for them all (`value_of`): the mean, unless a subclass knows better."""
         return distribution.mean()
 
-    def value_of(self, summary: tf.Tensor) -> tf.Tensor:
+    def value_of(self, summary: Any) -> tf.Tensor:
         """Give the value `[..., *event_shape]` that an average of `summary` stands for."""
         return summary
 
     def start(self, mean: tf.Tensor) -> None:
-        """Set the projection's bias so that features of 0 give the mean `[*event_shape]`, if `raw` says how. What `measure`
-        sets comes first."""
+        """Set the projection's bias so that features of 0 give the mean `[*event_shape]`, if `raw` says how."""
         mean = tf.convert_to_tensor(mean, tf.float32)
         mean = tf.reduce_mean(mean, axis=tuple(range(self.feature_rank - 1)))  # over maps, one bias for all positions
         raw = self.raw(mean)

@@ -48,8 +48,9 @@ def log_prob_of_events(scalars: tfd.Distribution, x: tf.Tensor, rank: int) -> tf
 
 @functools.singledispatch
 def log_prob_of_elements(distribution: tfd.Distribution, x: tf.Tensor) -> tf.Tensor:
-    """Give log p of each element of x `[..., *event]`, nats, the same shape: their sum is `log_prob`. Of elements that are
-    independent; what can is registered for its class.
+    """Give log p of each element of x `[..., *event]`, nats, the same shape: `log_prob` is their sum.
+
+    A class whose elements are independent of each other registers how.
 
     Raises:
         TypeError: when the distribution's elements depend on each other.

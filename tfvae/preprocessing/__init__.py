@@ -6,7 +6,8 @@ which data it takes, or draws noise, derives from `Preprocessor`.
 
 from tfvae.preprocessing.base import Preprocessor as Preprocessor  # for one's own: a yaml may name those of `__all__`
 from tfvae.preprocessing.pixels import Binarize, Rescale
+from tfvae.preprocessing.table import Gaps, Table
 from tfvae.preprocessing.view import PreprocessorView as PreprocessorView
 from tfvae.preprocessing.view import view_layer as view_layer
 
-__all__ = ["Binarize", "Rescale"]
+__all__ = ["Binarize", "Gaps", "Rescale", "Table"]

@@ -13,8 +13,8 @@ Bounds = tuple[float | None, float | None]  # lowest and highest number, None wh
 class Preprocessor(keras.layers.Layer):
     """Abstract layer: data as loaded `[B, ...]` -> x `[B, *event]`, float32.
 
-    A subclass defines `call`. One that draws noise overrides `preprocess`, which is handed the seed, too; one whose x is
-    not what an encoder should see overrides `seen`. All else has defaults that promise nothing.
+    A subclass defines `call`. One that draws noise overrides `preprocess`, which is handed the seed, too; one whose x
+    is not what an encoder should see overrides `seen`. All else has defaults that promise nothing.
 
     Attributes:
         data_dtype: the type of data that an exported model takes, "uint8" or "float32".
@@ -41,7 +41,12 @@ class Preprocessor(keras.layers.Layer):
         return event_shape
 
     def seen(self, x: tf.Tensor) -> tf.Tensor:
-        """Give what the encoder sees of x `[B, *event]`: x unless a subclass says otherwise. The likelihood models x."""
+        """Give what the encoder sees of x `[B, *event]`, which the likelihood models: x, unless a subclass says so."""
+        return x
+
+    def hidden(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Give x `[B, *event]` as the encoder is shown it in training, drawn from `seed`, int32 `[2]`: x, unless a
+        subclass hides some of it."""
         return x
 
     def remark(self, data: tf.Tensor) -> str | None:

@@ -34,6 +34,7 @@ class PreprocessorView:
     schema: Schema | None = None
     seen_shape: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda shape: shape
     seen: Callable[[tf.Tensor], tf.Tensor] = lambda x: x
+    hidden: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = lambda x, seed: x
     remark: Callable[[tf.Tensor], str | None] = lambda data: None
     adapt: Callable[[tf.data.Dataset], None] = lambda data: None
 
@@ -60,6 +61,7 @@ def view_layer(layer: keras.layers.Layer) -> PreprocessorView:
             schema=layer.schema,
             seen_shape=layer.seen_shape,
             seen=layer.seen,
+            hidden=layer.hidden,
             remark=layer.remark,
             adapt=layer.adapt,
         )

@@ -1,0 +1,117 @@
+"""What may stand where elements of x are missing: averages and draws of p(x_missing | x_observed)."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import progress, random
+from tfvae.distributions import open_uniform, pick_class
+from tfvae.objectives import Given
+from tfvae.programs import program
+
+__all__ = ["impute_rows"]
+
+NUMBERS_AT_ONCE = 2**22  # decoded values that are held at once: 16 MB of float32
+ROWS = 128  # that go through together, the last ones too: one program, and the same rounding for each row
+
+
+class _State(NamedTuple):
+    """What is known after some importance samples of each row.
+
+    Attributes:
+        total: logarithm of the sum of their weights `[B]`.
+        summary: the likelihood's `summary`, averaged by weight: tensors `[B, ...]`.
+        drawn: a draw of x for each of `draws`, `[draws, B, *event]`.
+    """
+
+    total: tf.Tensor
+    summary: Any
+    drawn: tf.Tensor
+
+
+def impute_rows(
+    vae: Any, data: np.ndarray, condition: np.ndarray | None, draws: int | None, samples: int, seed: int
+) -> np.ndarray:
+    """Fill in what is missing of x by self-normalised importance sampling, the posterior being the proposal.
+
+    Mattei and Frellsen 2019, arXiv:1812.02633, section 3; draws are taken among the samples by their weights.
+
+    Args:
+        vae: the model.
+        data: as loaded, `[N, ...]`, NaN where missing.
+        condition: `[N, k]`, or None.
+        draws: how many; None for one value that stands for all.
+        samples: of z, for each row.
+        seed: integer; a row's noise follows from it and from the row's index.
+
+    Returns:
+        float32 `[draws, N, *event]`, or `[1, N, *event]`.
+    """
+    width = int(np.prod(vae.likelihood.event_shape))
+    at_once = max(1, min(samples, NUMBERS_AT_ONCE // (ROWS * width)))
+    arrays, filled = [array for array in (data, condition) if array is not None], []
+    for first in range(0, len(data), ROWS):
+        progress.at(f"{first} of {len(data)} rows")
+        parts = [array[first : first + ROWS] for array in arrays]
+        count = len(parts[0])
+        parts = [np.concatenate([part, np.repeat(part[:1], ROWS - count, axis=0)]) for part in parts]
+        batch = parts[0] if condition is None else tuple(parts)
+        key, state = random.seed(seed, random.Stream.SAMPLING, row=first), None
+        for chunk in range(-(-samples // at_once)):
+            state = _run(vae, at_once, draws or 0, batch, random.fold(key, chunk), state)
+        values = vae.likelihood.value_of(state.summary)[None] if draws is None else state.drawn
+        x = vae.preprocess(batch)
+        filled.append(tf.where(tf.math.is_nan(x), values, x).numpy()[:, :count])
+    return np.concatenate(filled, axis=1)
+
+
+def _run(vae: Any, samples: int, draws: int, batch: Any, key: tf.Tensor, state: _State | None) -> _State:
+    """Call the program of these numbers, which is kept with the VAE: it takes seconds to make."""
+    name = (impute_rows, samples, draws, state is None)
+    if name not in vae.programs:
+
+        def run(batch, key, *state):
+            given = vae.given(batch)
+            return _add(vae, given, samples, draws, key, _State(*state) if state else None)
+
+        vae.programs[name] = program(run, autograph=False)
+    return _State(*vae.programs[name](batch, key, *(state or ())))
+
+
+def _add(vae: Any, given: Given, samples: int, draws: int, key: tf.Tensor, state: _State | None) -> _State:
+    """Take further importance samples of each row into account."""
+    z, log_q = given._replace(seed=random.fold(key, 0)).draw(samples)  # [S, B, n], [S, B]
+    decoded = given.decode(z)
+    log_weight = decoded.log_prob(given.x) + given.prior.log_prob(z) - log_q  # [S, B]
+    here = tf.reduce_logsumexp(log_weight, axis=0)
+    weight = tf.nn.softmax(log_weight, axis=0)
+    summary = tf.nest.map_structure(
+        lambda s: tf.reduce_sum(_like(weight, s) * s, axis=0), vae.likelihood.summary(decoded)
+    )
+    drawn = _draw(vae, given, z, log_weight, draws, key)
+    if state is None:
+        return _State(here, summary, drawn)
+    total = tf.reduce_logsumexp(tf.stack([state.total, here]), axis=0)
+    share = tf.exp(here - total)  # of these samples, [B]
+    averaged = tf.nest.map_structure(lambda old, new: old + _like(share, new) * (new - old), state.summary, summary)
+    level = open_uniform([max(draws, 1), tf.shape(share)[0], 1], random.fold(key, 3))[:draws, :, 0]  # [draws, B]
+    return _State(total, averaged, tf.where(_like(level < share, drawn), drawn, state.drawn))
+
+
+def _draw(vae: Any, given: Given, z: tf.Tensor, log_weight: tf.Tensor, draws: int, key: tf.Tensor) -> tf.Tensor:
+    """Draw x `[draws, B, *event]` from p(x|z), z from the samples `[S, B, n]` by their weights `[S, B]`."""
+    if not draws:
+        return tf.zeros((0, *given.x.shape))
+    level = open_uniform([draws, tf.shape(z)[1], 1], random.fold(key, 1))[..., 0]  # [draws, B]
+    which = pick_class(level, tf.transpose(log_weight))  # [draws, B]
+    chosen = tf.gather(tf.transpose(z, [1, 0, 2]), tf.transpose(which), batch_dims=1)  # [B, draws, n]
+    decoded = vae.likelihood.whole(given.decode(tf.transpose(chosen, [1, 0, 2])))
+    return decoded.sample(seed=random.fold(key, 2))
+
+
+def _like(values: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Give values `[...]` as many axes as `other` has, which begins with theirs."""
+    return tf.reshape(
+        values, tf.concat([tf.shape(values), tf.ones([other.shape.rank - values.shape.rank], tf.int32)], 0)
+    )
