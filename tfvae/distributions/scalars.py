@@ -151,12 +151,24 @@ def _(scalars: MixtureOfScalars, uniform: Uniform) -> tf.Tensor:
 class Poisson(tfd.Poisson):
     """TFP's Poisson distribution, with quantiles."""
 
+    def times(self, log_factor: tf.Tensor) -> "Poisson":
+        """Multiply the mean by exp(log_factor)."""
+        return Poisson(log_rate=self.log_rate_parameter() + log_factor)
+
     def _quantile(self, level):
         return _poisson_quantile(level, self.rate_parameter())
 
 
 class NegativeBinomial(tfd.NegativeBinomial):
     """TFP's negative binomial distribution: a Poisson distribution whose rate has a gamma distribution."""
+
+    def log_rate_parameter(self) -> tf.Tensor:
+        """Give the logarithm of the mean."""
+        return tf.math.log(self.total_count) + self.logits_parameter()
+
+    def times(self, log_factor: tf.Tensor) -> "NegativeBinomial":
+        """Multiply the mean by exp(log_factor)."""
+        return NegativeBinomial(self.total_count, logits=self.logits_parameter() + log_factor)
 
 
 @draw_scalars.register
