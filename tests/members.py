@@ -31,10 +31,14 @@ LIKELIHOODS = {
     "ContinuousBernoulli": lambda event=IMAGE: likelihoods.ContinuousBernoulli(event),
     "DiscretizedLogistic": lambda event=IMAGE: likelihoods.DiscretizedLogistic(event),
     "Laplace": lambda event=IMAGE: likelihoods.Laplace(event, scale=0.5),
+    "LogNormal": lambda event=IMAGE: likelihoods.LogNormal(event, scale=0.5, scale_shape=[], floor=0.1),
     "MixtureOfDiscretizedLogistics": lambda event=IMAGE: likelihoods.MixtureOfDiscretizedLogistics(event, components=3),
     "NegativeBinomial": lambda event=IMAGE: likelihoods.NegativeBinomial(event),
     "Normal": lambda event=IMAGE: likelihoods.Normal(event, scale=0.5, scale_shape=[]),
+    "Ordinal": lambda event=IMAGE: likelihoods.Ordinal(event, classes=4),
     "Poisson": lambda event=IMAGE: likelihoods.Poisson(event),
+    "StudentT": lambda event=IMAGE: likelihoods.StudentT(event, 0.5, per_row=True, standardize=True, df_shape=[]),
+    "ZeroInflatedNegativeBinomial": lambda event=IMAGE: likelihoods.ZeroInflatedNegativeBinomial(event, []),
 }
 OBJECTIVES = {
     "BetaTC": lambda: objectives.BetaTC(beta=4.0),
@@ -81,6 +85,7 @@ PARTNERS = {  # of members that do not go with the default ones
     "posterior-Deterministic": {"objective": OBJECTIVES["Reconstruction"]},
     "posterior-Hierarchical": TWO_LAYERS,
     "prior-Hierarchical": TWO_LAYERS,
+    "likelihood-LogNormal": {"preprocessor": lambda: preprocessing.Rescale(0.1, 1.0)},
     "posterior-PowerSpherical": ON_A_SPHERE,
     "prior-SphericalUniform": ON_A_SPHERE,
     "prior-ConditionalNormal": {
@@ -102,6 +107,10 @@ COMBINED = (  # posterior, prior, likelihood, objective, network: each member of
     ("DiagonalNormal", "AutoregressiveFlow", "MixtureOfDiscretizedLogistics", "MMD", "mlp"),
     ("DiagonalNormal", "StandardNormal", "Bernoulli", "BetaTC", "mlp"),
     ("DiagonalNormal", "StandardNormal", "Normal", "FreeBits", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "StudentT", "ELBO", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "LogNormal", "ELBO", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "Ordinal", "ELBO", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "ZeroInflatedNegativeBinomial", "IWAE", "mlp"),
 )
 
 
@@ -115,4 +124,4 @@ def combined(posterior, prior, likelihood, objective, network):
         "likelihood": LIKELIHOODS[likelihood],
         "objective": OBJECTIVES[objective],
     }
-    return parts | PARTNERS.get(f"prior-{prior}", {})
+    return parts | PARTNERS.get(f"prior-{prior}", {}) | PARTNERS.get(f"likelihood-{likelihood}", {})

@@ -24,6 +24,8 @@ from tfvae.distributions.scalars import (
 )
 from tfvae.distributions.shapes import as_shape, as_sizes, check_sphere, over_rows
 from tfvae.distributions.spherical import PowerSpherical, SphericalUniform
+from tfvae.distributions.tails import LogNormal, StudentT
+from tfvae.distributions.totals import GivenTotal, ZeroInflatedNegativeBinomial
 from tfvae.distributions.units import independent_units, units_of
 
 __all__ = [
@@ -35,7 +37,9 @@ __all__ = [
     "Conditional",
     "Drawn",
     "Flow",
+    "GivenTotal",
     "Independent",
+    "LogNormal",
     "Mixture",
     "MixtureOfNormals",
     "MixtureOfScalars",
@@ -50,6 +54,8 @@ __all__ = [
     "Prior",
     "QuantizedLogistic",
     "SphericalUniform",
+    "StudentT",
+    "ZeroInflatedNegativeBinomial",
     "arc",
     "as_shape",
     "as_sizes",

@@ -92,9 +92,10 @@ class Blocks(_Joint):
 
 
 @log_prob_of_elements.register
-def _(distribution: Blocks, x: tf.Tensor) -> tf.Tensor:
-    blocks = zip(distribution.parts, distribution.split(x), strict=True)
-    return distribution.join([log_prob_of_elements(part, block) for part, block in blocks])
+def _(distribution: Blocks, x: tf.Tensor, missing: tf.Tensor | None = None) -> tf.Tensor:
+    gaps = [None] * len(distribution.parts) if missing is None else distribution.split(missing)
+    blocks = zip(distribution.parts, distribution.split(x), gaps, strict=True)
+    return distribution.join([log_prob_of_elements(*block) for block in blocks])
 
 
 class Observed(_Joint):
@@ -142,11 +143,11 @@ class Observed(_Joint):
 
 
 @log_prob_of_elements.register
-def _(distribution: Observed, x: tf.Tensor) -> tf.Tensor:
-    missing = tf.math.is_nan(x)
+def _(distribution: Observed, x: tf.Tensor, missing: tf.Tensor | None = None) -> tf.Tensor:
+    missing = tf.math.is_nan(x) if missing is None else missing
     # the second `where` keeps the gradient finite: what was put in place of a missing value has none
     filled = tf.where(missing, tf.cast(distribution.filler, x.dtype), x)
-    found = tf.where(missing, 0.0, log_prob_of_elements(distribution.whole, filled))
+    found = tf.where(missing, 0.0, log_prob_of_elements(distribution.whole, filled, missing))
     if distribution.missing is None:
         return found
     logits = distribution.missing

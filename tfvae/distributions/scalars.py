@@ -47,10 +47,17 @@ def log_prob_of_events(scalars: tfd.Distribution, x: tf.Tensor, rank: int) -> tf
 
 
 @functools.singledispatch
-def log_prob_of_elements(distribution: tfd.Distribution, x: tf.Tensor) -> tf.Tensor:
+def log_prob_of_elements(
+    distribution: tfd.Distribution, x: tf.Tensor, missing: tf.Tensor | None = None
+) -> tf.Tensor:
     """Give log p of each element of x `[..., *event]`, nats, the same shape: `log_prob` is their sum.
 
     A class whose elements are independent of each other registers how.
+
+    Args:
+        distribution: batch `[...]`, event `[*event]`.
+        x: `[..., *event]`.
+        missing: bool, the shape of x: which elements only stand in for missing ones. Most densities need not know.
 
     Raises:
         TypeError: when the distribution's elements depend on each other.
@@ -80,7 +87,7 @@ class Independent(Drawn, tfd.Independent):
 
 
 @log_prob_of_elements.register
-def _(distribution: Independent, x: tf.Tensor) -> tf.Tensor:
+def _(distribution: Independent, x: tf.Tensor, missing: tf.Tensor | None = None) -> tf.Tensor:
     return distribution.distribution.log_prob(x)
 
 
@@ -152,12 +159,24 @@ def _(scalars: MixtureOfScalars, uniform: Uniform) -> tf.Tensor:
 class Poisson(tfd.Poisson):
     """TFP's Poisson distribution, with quantiles."""
 
+    def times(self, log_factor: tf.Tensor) -> "Poisson":
+        """Multiply the mean by exp(log_factor)."""
+        return Poisson(log_rate=self.log_rate_parameter() + log_factor)
+
     def _quantile(self, level):
         return _poisson_quantile(level, self.rate_parameter())
 
 
 class NegativeBinomial(tfd.NegativeBinomial):
     """TFP's negative binomial distribution: a Poisson distribution whose rate has a gamma distribution."""
+
+    def log_rate_parameter(self) -> tf.Tensor:
+        """Give the logarithm of the mean."""
+        return tf.math.log(self.total_count) + self.logits_parameter()
+
+    def times(self, log_factor: tf.Tensor) -> "NegativeBinomial":
+        """Multiply the mean by exp(log_factor)."""
+        return NegativeBinomial(self.total_count, logits=self.logits_parameter() + log_factor)
 
 
 @draw_scalars.register

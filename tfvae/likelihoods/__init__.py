@@ -1,14 +1,15 @@
 """Likelihoods p(x|z): features -> distribution over events (images, vectors), batch `[B]` or `[S, B]`."""
 
+from tfvae.likelihoods.classes import Categorical, Ordinal
 from tfvae.likelihoods.columns import Columns, Observed
-from tfvae.likelihoods.counts import Categorical, NegativeBinomial, Poisson
+from tfvae.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from tfvae.likelihoods.pixels import (
     Bernoulli,
     ContinuousBernoulli,
     DiscretizedLogistic,
     MixtureOfDiscretizedLogistics,
 )
-from tfvae.likelihoods.real import Laplace, Normal
+from tfvae.likelihoods.real import Laplace, LogNormal, Normal, StudentT
 
 __all__ = [
     "Bernoulli",
@@ -17,9 +18,13 @@ __all__ = [
     "ContinuousBernoulli",
     "DiscretizedLogistic",
     "Laplace",
+    "LogNormal",
     "MixtureOfDiscretizedLogistics",
     "NegativeBinomial",
     "Normal",
     "Observed",
+    "Ordinal",
     "Poisson",
+    "StudentT",
+    "ZeroInflatedNegativeBinomial",
 ]
