@@ -53,7 +53,8 @@ def fill_gaps(vae: VAELike, data: Any, function: Callable[..., np.ndarray], seve
 
 
 def _fill(vae: VAELike, frame: Any, x: np.ndarray) -> Any:
-    """Give a data frame, whose missing cells are filled from x `[N, D]`: the others stay as they are, to the last bit."""
+    """Give a data frame, whose missing cells are filled from x `[N, D]`: the others stay as they are, to the last
+    bit."""
     filled = vae.preprocessor_view.schema.decode(x, within=True).set_index(frame.index)
     for name in filled.columns:
         filled[name] = filled[name].where(frame[name].isna(), frame[name])

@@ -47,9 +47,7 @@ def log_prob_of_events(scalars: tfd.Distribution, x: tf.Tensor, rank: int) -> tf
 
 
 @functools.singledispatch
-def log_prob_of_elements(
-    distribution: tfd.Distribution, x: tf.Tensor, missing: tf.Tensor | None = None
-) -> tf.Tensor:
+def log_prob_of_elements(distribution: tfd.Distribution, x: tf.Tensor, missing: tf.Tensor | None = None) -> tf.Tensor:
     """Give log p of each element of x `[..., *event]`, nats, the same shape: `log_prob` is their sum.
 
     A class whose elements are independent of each other registers how.

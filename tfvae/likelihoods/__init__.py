@@ -10,6 +10,7 @@ from tfvae.likelihoods.pixels import (
     MixtureOfDiscretizedLogistics,
 )
 from tfvae.likelihoods.real import Laplace, LogNormal, Normal, StudentT
+from tfvae.likelihoods.table import table
 
 __all__ = [
     "Bernoulli",
@@ -27,4 +28,5 @@ __all__ = [
     "Poisson",
     "StudentT",
     "ZeroInflatedNegativeBinomial",
+    "table",
 ]
