@@ -1,14 +1,14 @@
 """What is measured of training data before training starts: where parts of a VAE start from."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tfvae import compatibility, random
 from tfvae.compatibility import VAELike
 
-__all__ = ["Examples", "measure_data"]
+__all__ = ["adapt_parts"]
 
 EXAMPLES, NUMBERS = 1000, 2**22  # that a prior may start from, and scales be measured of: as many examples, or numbers
 
@@ -20,6 +20,19 @@ class Examples(NamedTuple):
     mean: tf.Tensor
     x: tf.Tensor
     condition: tf.Tensor | None
+
+
+def adapt_parts(vae: VAELike, data: Any) -> None:
+    """Fit what follows from statistics of data to the parts of a VAE: `VAE.adapt`."""
+    data = compatibility.batch_data(compatibility.as_numbers(vae, data))
+    compatibility.check_data(vae, data)
+    vae.preprocessor_view.adapt(data.map(lambda *batch: vae.split(compatibility.drop_weights(batch))[0]))
+    vae.forget_programs()  # the statistics of a preprocessor are constants of theirs
+    compatibility.check_adapted(vae)
+    found = measure_data(vae, data)
+    vae.likelihood.measure(found.x)
+    vae.likelihood.start(found.mean)
+    vae.prior.start(tf.where(tf.math.is_nan(found.x), found.mean, found.x), found.condition)
 
 
 def measure_data(vae: VAELike, data: tf.data.Dataset) -> Examples:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import compatibility, random
-from tfvae.adaptation import measure_data
+from tfvae.adaptation import adapt_parts
 from tfvae.compatibility import Loaded
 from tfvae.distributions import Conditional, Prior, over_rows
 from tfvae.imputation import impute_rows
@@ -102,11 +102,7 @@ class VAE(Trainer):
             ValueError: when there are conditions and the VAE takes none, or the other way round, or another k.
         """
         data, condition = compatibility.split_pair(self, data)
-        return data, None if condition is None else self.as_condition(condition)
-
-    def as_condition(self, condition: tf.Tensor) -> tf.Tensor:
-        """Convert conditions as loaded to float32 `[B, k]`."""
-        return compatibility.to_condition(self, condition)
+        return data, None if condition is None else compatibility.to_condition(self, condition)
 
     def preprocess(self, data: Loaded, training: bool = False, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Preprocess data as loaded `[B, ...]`: x `[B, *event]`, float32. In training, noise may be drawn from `seed`.
@@ -164,9 +160,8 @@ class VAE(Trainer):
         def decode(z, condition=condition):
             return self.decode(z, condition, training)
 
-        prior, shown = self.prior.distribution(condition, infer), x
-        if training and seed_of_x is not None:
-            shown = self.preprocessor_view.hidden(x, random.fold(seed_of_x, 1))
+        shown = x if seed_of_x is None or not training else self.preprocessor_view.hidden(x, random.fold(seed_of_x, 1))
+        prior = self.prior.distribution(condition, infer)
         return Given(x, infer(shown, condition), prior, decode, step, seed, condition, infer)
 
     def terms(self, data: Loaded, seed: tf.Tensor, training: bool = False) -> Terms:
@@ -195,9 +190,7 @@ class VAE(Trainer):
             seed: int32 `[2]`; without it each call draws anew, in an order that follows from the model's seed.
             mean: whether to give the mean of p(x|z), as one does of pictures; else x is drawn, as it is in the data.
         """
-        if condition is not None:
-            condition = self.as_condition(compatibility.check_conditions(self, condition))
-            condition = tf.broadcast_to(condition, [n, self.condition_size])
+        condition = compatibility.spread_condition(self, condition, n)
         prior = self.prior.distribution(condition, self.infer)
         if seed is None:
             self._draws += 1
@@ -207,17 +200,16 @@ class VAE(Trainer):
         return decoded.mean() if mean else decoded.sample(seed=random.fold(seed, 1))
 
     def impute(self, data: Loaded, draws: int | None = None, samples: int = 1000, seed: int = 0) -> Any:
-        """Fill in what is missing of data as loaded `[N, ...]`, NaN, given what is there.
+        """Fill in what is missing (NaN) of data as loaded `[N, ...]`, or of a data frame, given what is there.
 
         Args:
             data: as loaded; of a model of tables also a data frame.
-            draws: how many draws of p(x_missing|x_observed) to give; None gives one value: the mean, of categories the
-                most likely one.
+            draws: of p(x_missing|x_observed); None gives one value for them: the mean, of categories the likeliest.
             samples: importance samples of z for each row, at least 1.
             seed: integer.
 
         Returns:
-            x with its gaps filled, float32 `[N, *event]`, or `[draws, N, *event]`; of a data frame, data frames.
+            x `[N, *event]`, float32, or `[draws, N, *event]`; of a data frame, one or as many data frames.
         """
         return compatibility.fill_gaps(
             self, data, lambda x, condition: impute_rows(self, x, condition, draws, samples, seed), draws is not None
@@ -234,18 +226,16 @@ class VAE(Trainer):
         """
         weight = tf.linspace(0.0, 1.0, steps)[:, None]  # [steps, 1]
         start, end = (self.posterior.center(self.encode(data))[:, None] for data in (first, second))  # [B, 1, n]
-        c_start, c_end = (self.split(data)[1] for data in (first, second))  # [B, k], or None
-        condition = None
-        if c_start is not None and c_end is not None:
-            condition = (1 - weight) * c_start[:, None] + weight * c_end[:, None]  # [B, steps, k]
+        conditions = [c[:, None] for c in (self.split(data)[1] for data in (first, second)) if c is not None]
+        condition = (1 - weight) * conditions[0] + weight * conditions[1] if conditions else None  # [B, steps, k]
         return self.decode(self.prior.between(start, end, weight), condition).mean()
 
     # before training
 
     def adapt(self, data: Any) -> None:
-        """Fit what follows from statistics of the training data: a preprocessor that has `adapt` (`Normalization` of
-        Keras); the decoder's last bias, which starts where p(x|z) has the data's mean; and a prior that starts from
-        examples (`VampPrior`). Sample weights do not count here.
+        """Fit what follows from statistics of the training data: a preprocessor that has `adapt`; units of the
+        likelihood; the decoder's last bias, so that p(x|z) starts at the data's mean; a prior that starts from examples
+        (`VampPrior`). Sample weights do not count here.
 
         Args:
             data: `tf.data` of batches as loaded, `[B, ...]` each; or an array `[N, ...]`, of a conditional VAE a pair.
@@ -253,15 +243,7 @@ class VAE(Trainer):
         Raises:
             ValueError: when the data does not fit, or a layer within the preprocessor has to be adapted by itself.
         """
-        data = compatibility.batch_data(compatibility.as_numbers(self, data))
-        compatibility.check_data(self, data)
-        self.preprocessor_view.adapt(data.map(lambda *batch: self.split(compatibility.drop_weights(batch))[0]))
-        self.forget_programs()  # the statistics of a preprocessor are constants of theirs
-        compatibility.check_adapted(self)
-        found = measure_data(self, data)
-        self.likelihood.measure(found.x)
-        self.likelihood.start(found.mean)
-        self.prior.start(tf.where(tf.math.is_nan(found.x), found.mean, found.x), found.condition)
+        adapt_parts(self, data)
 
     # saving
 
@@ -273,11 +255,6 @@ class VAE(Trainer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "VAE":
         config = dict(config)
-        found = config.pop("format", 0)  # the first had none
-        if found != FORMAT:
-            raise ValueError(
-                f"the saved VAE has format {found}, and this tfvae reads format {FORMAT}: load it with the tfvae that "
-                "saved it, or train it anew"
-            )
+        compatibility.check_format(config.pop("format", 0), FORMAT)  # the first had none
         parts = {part: keras.saving.deserialize_keras_object(config[part]) for part in PARTS}
         return cls(**(config | parts))

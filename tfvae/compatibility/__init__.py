@@ -2,7 +2,7 @@
 
 from tfvae.compatibility.data import batch_data, check_data
 from tfvae.compatibility.errors import NotApplicable, unwrap_errors
-from tfvae.compatibility.parts import bounds_of_x, check_adapted, check_parts
+from tfvae.compatibility.parts import bounds_of_x, check_adapted, check_format, check_parts
 from tfvae.compatibility.protocol import Loaded, VAELike
 from tfvae.compatibility.rows import as_numbers, fill_gaps, is_frame
 from tfvae.compatibility.shapes import (
@@ -15,7 +15,7 @@ from tfvae.compatibility.shapes import (
     unpack_batch,
 )
 from tfvae.compatibility.streams import watch, watch_batches
-from tfvae.compatibility.values import check_batch, check_conditions, check_examples
+from tfvae.compatibility.values import check_batch, check_examples, spread_condition
 
 __all__ = [
     "Loaded",
@@ -26,17 +26,18 @@ __all__ = [
     "bounds_of_x",
     "check_adapted",
     "check_batch",
-    "check_conditions",
     "check_data",
     "check_dtype",
     "check_event",
     "check_examples",
+    "check_format",
     "check_latents",
     "check_parts",
     "drop_weights",
     "fill_gaps",
     "is_frame",
     "split_pair",
+    "spread_condition",
     "to_condition",
     "unpack_batch",
     "unwrap_errors",

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfvae.compatibility.protocol import VAELike
 from tfvae.layers import walk_layers
 
-__all__ = ["bounds_of_x", "check_adapted", "check_parts"]
+__all__ = ["bounds_of_x", "check_adapted", "check_format", "check_parts"]
 
 
 def check_parts(vae: VAELike) -> None:
@@ -50,6 +50,15 @@ def bounds_of_x(vae: VAELike) -> tuple[float | None, float | None]:
     of_parts = (vae.preprocessor_view.bounds, vae.likelihood.bounds)
     lows, highs = ([value for value in values if value is not None] for values in zip(*of_parts, strict=True))
     return max(lows, default=None), min(highs, default=None)
+
+
+def check_format(found: int, known: int) -> None:
+    """Check that a saved VAE has the format that this tfvae reads; raise ValueError otherwise."""
+    if found != known:
+        raise ValueError(
+            f"the saved VAE has format {found}, and this tfvae reads format {known}: load it with the tfvae that "
+            "saved it, or train it anew"
+        )
 
 
 def check_adapted(vae: VAELike) -> None:

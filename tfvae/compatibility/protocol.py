@@ -26,6 +26,7 @@ class VAELike(Protocol):
     condition_size: int
     split: Callable[..., tuple[tf.Tensor, tf.Tensor | None]]
     preprocess: Callable[..., tf.Tensor]
+    forget_programs: Callable[[], None]
 
 
 Loaded = Any  # data as loaded: numbers `[B, ...]`, or a pair (x, condition)

@@ -8,18 +8,18 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae.compatibility.protocol import Loaded, VAELike
-from tfvae.compatibility.shapes import check_unweighted, drop_rest, split_pair, to_tensor
+from tfvae.compatibility.shapes import check_unweighted, drop_rest, split_pair, to_condition, to_tensor
 from tfvae.data import say
 
 __all__ = [
     "PIXELS",
     "check_batch",
-    "check_conditions",
     "check_examples",
     "check_first",
     "check_values",
     "check_weights",
     "may_be_outside",
+    "spread_condition",
 ]
 
 PIXELS = (tf.uint8, tf.bool)  # types of which no number can be wrong
@@ -77,7 +77,7 @@ def may_be_outside(batch: tuple) -> bool:
     return len(batch) > 1 or to_tensor(batch[0]).dtype not in PIXELS
 
 
-def check_conditions(vae: VAELike, condition: Any) -> tf.Tensor:
+def _check_given(vae: VAELike, condition: Any) -> tf.Tensor:
     """Check what a user gives `sample`, and give conditions as loaded, one row or several."""
     if not vae.condition_size:
         raise ValueError("a condition was given, but the VAE takes none: its condition_size is 0")
@@ -85,6 +85,14 @@ def check_conditions(vae: VAELike, condition: Any) -> tf.Tensor:
     if tf.executing_eagerly():
         _check_condition_values(vae, condition)
     return condition if not condition.dtype.is_floating or condition.shape.rank != 1 else condition[None]
+
+
+def spread_condition(vae: VAELike, condition: Any, rows: int) -> tf.Tensor | None:
+    """Give what a user gives `sample` as conditions of all rows, `[rows, k]`; None where none was given."""
+    if condition is None:
+        return None
+    condition = to_condition(vae, _check_given(vae, condition))
+    return tf.broadcast_to(condition, [rows, vae.condition_size])
 
 
 def check_weights(weights: Any, rows: int) -> None:

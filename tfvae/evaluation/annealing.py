@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import random
+from tfvae import compatibility, random
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.chains import STRETCHES, Settings, step_sizes, weigh_chains
 from tfvae.model import VAE
@@ -129,8 +129,7 @@ def _settings(vae, chains, temperatures, leapfrogs, from_posterior):
 
 def _draw_examples(vae, count, condition, seed):
     """Draw examples and their latents: (x `[N, *event]`, z `[N, n]`), and the conditions if there are any."""
-    if condition is not None:
-        condition = tf.broadcast_to(vae.as_condition(tf.convert_to_tensor(condition)), [count, vae.condition_size])
+    condition = compatibility.spread_condition(vae, condition, count)
     prior = vae.prior.distribution(condition, vae.infer)
     z = prior.sample([] if prior.batch_shape.rank else count, seed=random.fold(seed, 0))
     x = []

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import random
+from tfvae import compatibility, random
 from tfvae.extras import require_extra
 from tfvae.model import VAE
 
@@ -89,7 +89,11 @@ def draws(vae: VAE, n: int, conditions: Any = None, seed: int = 0) -> np.ndarray
     drawn = []
     for first in range(0, n, DRAWS_AT_ONCE):
         key, count = random.seed(seed, random.Stream.SAMPLING, row=first), min(DRAWS_AT_ONCE, n - first)
-        condition = None if conditions is None else vae.as_condition(tf.convert_to_tensor(conditions)[first:][:count])
+        condition = (
+            None
+            if conditions is None
+            else compatibility.to_condition(vae, tf.convert_to_tensor(conditions)[first:][:count])
+        )
         prior = vae.prior.distribution(condition, vae.infer)
         z = prior.sample([] if prior.batch_shape.rank else count, seed=random.fold(key, 0))  # [B, n]
         drawn.append(vae.decode(z, condition).sample(seed=random.fold(key, 1)).numpy())

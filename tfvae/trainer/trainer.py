@@ -106,8 +106,8 @@ class Trainer(StepModel):
             steps_per_epoch=steps_per_epoch,
             validation_steps=validation_steps,
         )
-        x, validation_data = (compatibility.as_numbers(self, each) for each in (x, validation_data))
-        data, validation = FitData(x, y, sample_weight), FitData.of_validation(validation_data)
+        data = FitData(compatibility.as_numbers(self, x), y, sample_weight)
+        validation = FitData.of_validation(compatibility.as_numbers(self, validation_data))
         check_arguments(data, validation, class_weight)
         set_modes(list_callbacks(callbacks), self.directions)
         compatibility.check_adapted(self)
