@@ -14,7 +14,18 @@ from tfvae.tables.optional import optional, pandas
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_from_memory", "read_h5ad"]
+__all__ = ["frame_from_memory", "is_table_in_memory", "read_h5ad"]
+
+
+def is_table_in_memory(source: Any) -> bool:
+    """Return whether `frame_from_memory` may take it, as its type says; no library is imported."""
+    library = type(source).__module__.split(".")[0]
+    if library == "pandas":
+        return hasattr(source, "columns")
+    if library == "scipy":
+        return hasattr(source, "tocsc")
+    frame = any(hasattr(source, name) for name in ("__arrow_c_stream__", "__dataframe__"))
+    return frame or library == "anndata" or isinstance(source, np.ndarray)
 
 
 def frame_from_memory(source: Any) -> pd.DataFrame:
