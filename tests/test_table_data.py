@@ -1,4 +1,4 @@
-"""Tables as data sets: `data.load` gives what the schema encodes, in splits that are drawn alike; the same from a yaml."""
+"""Tables as data sets: `data.load` gives what the schema encodes, in splits that are drawn alike; yaml files."""
 
 import os
 import re
@@ -16,7 +16,9 @@ import tensorflow as tf
 from tests import models
 from tfvae import config, data, preprocessing, tables
 from tfvae.cli import errors
-from tfvae.data import messages, table_reading
+from tfvae.data import messages, sources, table_reading
+from tfvae.data.arguments import check_table_arguments
+from tfvae.data.protocol import Part
 from tfvae.tables import Schema, TableError
 from tfvae.training import finished_run
 
@@ -55,6 +57,13 @@ def load(name, split="train", **arguments):
     return rows(data.load(name, split, **{"shuffle": False, "columns": IGNORE} | arguments))
 
 
+def read(name, split="train", columns=IGNORE, **arguments):
+    """x of a split, without `tf.data`, which takes most of the time of small ones."""
+    source = sources.find_source(name, table=check_table_arguments(columns, None, **arguments))
+    ((x,),) = source.blocks(Part(split, 0, source.counts[split]), 1000)
+    return x
+
+
 @pytest.fixture
 def said(monkeypatch):
     """The lines that are said, with their levels."""
@@ -76,13 +85,14 @@ def test_load_gives_what_the_schema_encodes(path, tmp_path):
     np.testing.assert_array_equal(load(path, "train[90:]"), expected[90:])
     np.testing.assert_array_equal(load(path, "train[:10%]+train[90%:]"), expected[[*range(10), *range(90, 100)]])
     assert data.table_schema(path, IGNORE) == schema
+    assert data.table_schema(f"{path}") is data.table_schema(path)
     (spec,) = tf.nest.flatten(data.load(path, columns=IGNORE, batch_size=25).element_spec)
     assert spec.shape[1:] == (4,) and spec.dtype == tf.float32
 
 
 def test_all_that_a_table_can_be(path, tmp_path):
     frame = people()
-    expected = load(frame)
+    expected = read(frame)
     parts = tmp_path / "parts"
     parts.mkdir()
     frame[:40].to_parquet(parts / "a.parquet")
@@ -90,14 +100,13 @@ def test_all_that_a_table_can_be(path, tmp_path):
     (parts / "notes.md").write_text("of some kind")
     frame.to_csv(tmp_path / "people.tsv.gz", sep="\t", index=False)
     named = [f"{parts}", parts, f"{parts}/", f"{parts}/*.parquet", f"{parts}/[ab]*", tmp_path / "people.tsv.gz", path]
+    named.append(types.SimpleNamespace(__arrow_c_stream__=frame.__arrow_c_stream__))
     for name in named:
-        np.testing.assert_array_equal(load(name), expected)
-    interchanged = types.SimpleNamespace(__arrow_c_stream__=frame.__arrow_c_stream__)
-    np.testing.assert_array_equal(load(interchanged), expected)
+        np.testing.assert_array_equal(read(name), expected)
     sparse = scipy.sparse.random(30, 4, 0.5, "csr", rng=np.random.default_rng(0))
     dense = sparse.toarray().astype(np.float32)
     np.testing.assert_array_equal(load(sparse, columns=None), dense)
-    np.testing.assert_array_equal(load(sparse.toarray(), columns=None), dense)
+    np.testing.assert_array_equal(read(sparse.toarray(), columns=None), dense)
 
 
 def test_a_folder_with_images_is_one_of_images(path, tmp_path):
@@ -194,9 +203,9 @@ def test_a_column_of_the_schema_is_a_condition_too(path):
 
 
 def test_splits_are_those_of_tables_split(path):
-    whole = load(path)
+    whole = read(path)
     found = tables.split(people(), SPLITS, 3, "income")
-    parts = {name: load(path, name, splits=SPLITS, split_seed=3, stratify="income") for name in SPLITS}
+    parts = {name: read(path, name, splits=SPLITS, split_seed=3, stratify="income") for name in SPLITS}
     for name, part in parts.items():
         np.testing.assert_array_equal(part, whole[found[name]])
     together = np.concatenate(list(parts.values()))[:, 2]  # born: each another day
@@ -204,8 +213,8 @@ def test_splits_are_those_of_tables_split(path):
     assert [int((part[:, 3] == 0).sum()) for part in parts.values()] == [20, 3, 2]  # of 25
     again = load(path, "test", splits=SPLITS, split_seed=3, stratify="income")
     np.testing.assert_array_equal(again, parts["test"])
-    assert (load(path, "test", splits=SPLITS, split_seed=4) != load(path, "test", splits=SPLITS)).any()
-    np.testing.assert_array_equal(load(path, "train[:25%]", splits=SPLITS), load(path, splits=SPLITS)[:20])
+    assert (read(path, "test", splits=SPLITS, split_seed=4) != read(path, "test", splits=SPLITS)).any()
+    np.testing.assert_array_equal(load(path, "train[:25%]", splits=SPLITS), read(path, splits=SPLITS)[:20])
 
 
 def test_conditions_go_with_their_rows(path):
@@ -269,6 +278,7 @@ def test_of_many_columns_one_line_is_said(said):
 MISTAKES = {
     "no such file": ({"name": "{folder}/pepole.csv"}, r"pepole.csv: no such file: did you mean 'people.csv'\?"),
     "another format": ({"name": "{folder}/a.json"}, r"a.json: .*not known: read it by pandas.read_json"),
+    "without anndata": ({"name": "{folder}/a.h5ad"}, "a.h5ad: .h5ad files need anndata: pip install anndata$"),
     "unknown ending": ({"name": "{folder}/a.txt"}, r"is neither a folder of images nor an .npz file, nor a table"),
     "size": ({"size": [8, 8]}, "size is for images, not for the table .*people.csv"),
     "channels": ({"channels": 1}, "channels is for images, not for the table"),
@@ -316,13 +326,14 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_mistakes_are_one_line(case, path, tmp_path, capsys):
+def test_mistakes_are_one_line(case, path, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "anndata", None)  # as where it is not installed
     arguments, line = MISTAKES[case]
-    (tmp_path / "a.json").write_text("{}")
-    (tmp_path / "a.txt").write_text("a")
+    for name in ("a.json", "a.txt", "a.h5ad"):
+        (tmp_path / name).write_text("{}")
     name = arguments.get("name", path)
     name = name.replace("{folder}", str(tmp_path)) if isinstance(name, str) else name
-    with pytest.raises((ValueError, OSError)) as caught:
+    with pytest.raises((ValueError, OSError, ImportError)) as caught:
         data.load(**{"columns": IGNORE} | arguments | {"name": name})
     assert re.search(line, str(caught.value)) and "\n" not in str(caught.value)
     assert errors.report(caught.value) == 2 and capsys.readouterr().err.startswith("error: ")
@@ -395,13 +406,17 @@ def test_a_yaml_takes_a_table(path):
     found = experiment(path, labels=["income"], stratify="income", split_seed=5, batch_size=30)
     train, validation = config.training_data(found)
     same = {"splits": SPLITS, "split_seed": 5, "stratify": "income", "labels": "income"}
-    np.testing.assert_array_equal(rows(validation), load(path, "validation", **same))
-    assert sorted(map(bytes, rows(train))) == sorted(map(bytes, load(path, **same)))
-    np.testing.assert_array_equal(rows(config.evaluation_data(found, "test")), load(path, "test", **same))
+    schema = data.table_schema(path, IGNORE, same.pop("labels"))
+    same |= {"schema": schema, "columns": None}
+    np.testing.assert_array_equal(rows(validation), read(path, "validation", **same))
+    assert sorted(map(bytes, rows(train))) == sorted(map(bytes, read(path, **same)))
+    np.testing.assert_array_equal(rows(config.evaluation_data(found, "test")), read(path, "test", **same))
     assert len(rows(config.evaluation_data(found, "train[:50%]"))) == 40
-    assert config.table_schema(found) == data.table_schema(path, IGNORE, "income")
-    assert config.class_names(found, "income") == ("high", "low")
-    assert config.class_names(found, "label") is None
+    assert config.table_schema(found) == schema
+    assert config.class_names(found, "income") == config.class_names(found, "label") == ("high", "low")
+    assert config.class_names(found, "factors") is None
+    _, label = rows(config.evaluation_data(found, "test", condition="label"))
+    assert label.sum(axis=0).tolist() == [2, 8]
 
 
 def test_what_a_yaml_says_of_a_table_is_read_again(path, tmp_path):

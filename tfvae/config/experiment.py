@@ -114,9 +114,8 @@ class Data(Loading):
     @pydantic.field_validator("name")
     @classmethod
     def _find_name(cls, name: str) -> str:
-        if os.path.exists(name) or (
-            glob.has_magic(name) and glob.glob(name)
-        ):  # a run folder outlives the working directory
+        if os.path.exists(name) or (glob.has_magic(name) and glob.glob(name)):
+            # a run folder outlives the working directory
             return os.path.abspath(name)
         if ":" in name:
             raise ConfigError(f"data.name: {name} is of a community's data sets, which bring programs: none is loaded")

@@ -31,8 +31,9 @@ def compiled_vae(experiment: Experiment, data_spec: Any, schema: Schema | None =
     keras.utils.set_random_seed(experiment.seed)
     prior = experiment.prior.make(latent, output_shape=event, **conditional)
     preprocessor = None if experiment.preprocessor is None else experiment.preprocessor.make(schema=schema)
-    knows = isinstance(preprocessor, preprocessing.Preprocessor)
-    seen = preprocessor.seen_shape(event) if knows else event  # by the encoder
+    seen = event  # by the encoder
+    if isinstance(preprocessor, preprocessing.Preprocessor):
+        seen = preprocessor.seen_shape(event)
     parts = {
         "preprocessor": preprocessor,
         "encoder": experiment.encoder.make(seen, **conditional),
@@ -70,7 +71,7 @@ def training_data(
     settings = experiment.data
     train = data.load(
         **settings.loading(),
-        split=settings.split("train"),
+        split=settings.split("train") or "train",
         seed=experiment.seed,
         shuffle=True,
         position=position,
@@ -98,6 +99,8 @@ def evaluation_data(experiment: Experiment, split: str, kept: dict | None = None
     chosen = settings.split(split)
     if chosen is None:
         raise ConfigError(f"data.{split}: is not set, so there is no such split")
+    if "condition" in loading:
+        loading["condition"] = _key_in_table(experiment, loading["condition"])
     arguments = settings.loading(evaluation=True) | loading
     arguments["schema"] = loading.get("schema") or table_schema(experiment)
     if arguments["schema"] is not None:
@@ -125,8 +128,17 @@ def class_names(experiment: Experiment, key: str, schema: Schema | None = None) 
         None where it has no such key, or the key has no classes.
     """
     settings = experiment.data
+    key = _key_in_table(experiment, key)
     try:
         folders = settings.data_dir, settings.manual_dir
         return data.class_names(settings.name, key, *folders, columns=settings.columns, schema=schema)
     except ValueError:  # there is no such key
         return None
+
+
+def _key_in_table(experiment: Experiment, key: Any) -> Any:
+    """Return the column that a key stands for: of a table with labels, "label" is the first of these."""
+    labels = experiment.data.labels
+    if key != "label" or not labels or key == experiment.data.condition:
+        return key
+    return labels if isinstance(labels, str) else labels[0]

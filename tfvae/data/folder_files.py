@@ -55,7 +55,7 @@ def find_splits(path: pathlib.Path) -> Splits:
     return splits
 
 
-def holds_images(path: str | os.PathLike) -> bool:
+def holds_images(path: str) -> bool:
     """Say whether there is an image in a folder, at any depth."""
     return any(name.lower().endswith(SUFFIXES) and not _hidden(name) for _, _, files in os.walk(path) for name in files)
 

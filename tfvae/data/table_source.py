@@ -192,9 +192,7 @@ def _encode_condition(frame: "pd.DataFrame", column: Column) -> np.ndarray:
         if missing.any():
             position = int(np.argmax(missing))
             value = frame[column.name].iloc[position]
-            raise CellError(
-                position, value, "is a missing cell, and a condition needs a value: fill it in, or drop the row"
-            )
+            raise CellError(position, value, "is a missing cell, and a condition needs a value: fill or drop it")
     except CellError as error:
         raise cell_error(frame, column.name, error) from None
     if column.kind in CODED:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfvae.extras import MissingLibrary
 from tfvae.tables.arrow import check_arrow, frame_from_arrow
 from tfvae.tables.errors import TableError
 from tfvae.tables.optional import optional, pandas
@@ -105,7 +106,7 @@ def read_h5ad(path: str) -> pd.DataFrame:
     try:
         anndata: Any = importlib.import_module("anndata")
     except ModuleNotFoundError:
-        raise ImportError(f"{path}: .h5ad files need anndata: pip install anndata") from None
+        raise MissingLibrary("anndata", f"{path}: .h5ad files") from None
     try:
         data = anndata.read_h5ad(path)
     except (OSError, KeyError, ValueError) as error:
