@@ -43,15 +43,24 @@ def read_table(name: Any, text: Sequence[str] = ()) -> "pd.DataFrame":
 
 
 def infer_schema(
-    name: Any, columns: Mapping[str, str] | None = None, labels: Sequence[str] = (), conditions: Sequence[str] = ()
+    name: Any,
+    columns: Mapping[str, str] | None = None,
+    labels: Sequence[str] = (),
+    conditions: Sequence[str] = (),
+    frame: "pd.DataFrame | None" = None,
 ) -> Schema:
-    """Find the schema of a table; arguments as for `data.load`, but lists of names."""
+    """Find the schema of a table.
+
+    Args:
+        name, columns, labels, conditions: as for `data.load`, but lists of names.
+        frame: the table, if it was read.
+    """
     if not isinstance(name, (str, os.PathLike)):
-        return Schema.infer(read_table(name), columns, labels, conditions)
+        return Schema.infer(read_table(name) if frame is None else frame, columns, labels, conditions)
     told = (tuple(sorted((columns or {}).items())), tuple(labels), tuple(conditions))
     key = (_state(os.path.expanduser(name)), *told)
     if key not in _schemas:
-        found = Schema.infer(read_table(name), columns, labels, conditions)
+        found = Schema.infer(read_table(name) if frame is None else frame, columns, labels, conditions)
         while len(_schemas) >= MAX_SCHEMAS:
             _schemas.pop(next(iter(_schemas)))
         _schemas[key] = found

@@ -106,8 +106,8 @@ def from_table(name: Any, conditions: Sequence[str] = (), table: TableArguments 
         TableError: when it cannot be read, or does not fit; it names file, row and column.
     """
     with _naming(name):
-        schema = table.schema or schema_of(name, table.columns, table.labels, conditions)
         frame = read_table(name, _text_in(table.schema, conditions))
+        schema = table.schema or infer_schema(name, table.columns, table.labels, conditions, frame)
         columns = [_condition(frame, column, schema) for column in conditions]
         rows = {"train": np.arange(len(frame))}
         if table.splits is not None:
