@@ -250,7 +250,7 @@ FILES = {
     "postscript named png": Given(
         "{}/p/c.png is damaged, or no picture", pictures(c_DOT_png=b"%!PS-Adobe-3.0 EPSF-3.0\n"), P
     ),
-    "no pictures": Given("{}/p has no images (.bmp", raw(b"a,b\n", "p/table.csv"), P),
+    "no pictures": Given("{}/p has no images (.bmp", raw(b"a,b\n", "p/notes.txt"), P),
     "hidden pictures alone": Given("{}/p has no images", raw(encoded(GREY, "PNG"), "p/.ipynb_checkpoints/a.png"), P),
     "a split twice": Given(
         "{}/p has the folders Train and Training, which are both the split train: join them",

@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 from collections.abc import Iterator
 
-__all__ = ["MODULES", "MissingExtra", "check_extra", "require_extra"]
+__all__ = ["MODULES", "MissingExtra", "MissingLibrary", "check_extra", "require_extra"]
 
 MODULES = {  # extra: modules that only it brings; a test compares them with pyproject.toml
     "evaluate": ("scipy", "sklearn"),
@@ -31,6 +31,13 @@ class MissingExtra(ImportError):
 
     def __init__(self, extra: str, module: str):
         super().__init__(f'{module} is not installed: pip install "tfvae[{extra}]" brings it', name=module)
+
+
+class MissingLibrary(MissingExtra):
+    """A module is not installed that no extra brings; the message says what needs it."""
+
+    def __init__(self, module: str, what: str):
+        ImportError.__init__(self, f"{what} need {module}: pip install {module}", name=module)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,15 @@ own by their dotted path.
 
 from tfvae.config.experiment import Compile, Data, Experiment, Fit
 from tfvae.config.model_file import load_model
-from tfvae.config.objects import callbacks, class_names, compiled_vae, evaluation_data, optimizer, training_data
+from tfvae.config.objects import (
+    callbacks,
+    class_names,
+    compiled_vae,
+    evaluation_data,
+    optimizer,
+    table_schema,
+    training_data,
+)
 from tfvae.config.reading import from_keys, of_run, read
 from tfvae.config.strategy import make_strategy
 from tfvae.config.writing import difference, write
@@ -32,6 +40,7 @@ __all__ = [
     "of_run",
     "optimizer",
     "read",
+    "table_schema",
     "training_data",
     "write",
 ]

@@ -1,5 +1,6 @@
 """`Experiment`: the keys of a yaml, typed all the way down."""
 
+import glob
 import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +13,7 @@ from tfvae.config import kinds
 from tfvae.config.constructors import Kind, PartSpec, find_part
 from tfvae.config.kinds import Count
 from tfvae.config.settings import Settings, at
+from tfvae.config.shares import SPLITS, check_shares, is_share
 from tfvae.yaml_files import ConfigError
 
 __all__ = ["IN_RUN", "Compile", "Data", "Experiment", "Fit", "Loading"]
@@ -78,18 +80,42 @@ class Loading(Settings):
 
 
 class Data(Loading):
-    """The key `data`: what `data.load` takes, which splits are for what, and how loading differs for evaluation."""
+    """The key `data`: what `data.load` takes, which splits are for what, and how loading differs for evaluation.
+
+    Splits of a table may be shares, such as 80%: random parts of its rows.
+    """
 
     name: str
     train: str = "train"
     validation: str | None = None
-    test: str = "test"
+    test: str | None = "test"
+    columns: dict[str, str] | None = None
+    labels: str | list[str] | None = None
+    stratify: str | None = None
+    split_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     evaluation: Loading | None = None
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _leave_out_test(cls, given: Any) -> Any:
+        """Where other splits are shares, there is no test data unless it is one too."""
+        if isinstance(given, dict) and "test" not in given and any(is_share(given.get(purpose)) for purpose in SPLITS):
+            return given | {"test": None}
+        return given
+
+    @pydantic.model_validator(mode="after")
+    def _check_splits(self) -> Self:
+        check_shares({purpose: getattr(self, purpose) for purpose in SPLITS})
+        for key in ("stratify", "split_seed"):
+            if getattr(self, key) is not None and not self.shares:
+                raise ConfigError(f"data.{key}: is for random parts of a table: write train, test, ... as train: 80%")
+        return self
 
     @pydantic.field_validator("name")
     @classmethod
     def _find_name(cls, name: str) -> str:
-        if os.path.exists(name):  # a run folder outlives the working directory
+        if os.path.exists(name) or (glob.has_magic(name) and glob.glob(name)):
+            # a run folder outlives the working directory
             return os.path.abspath(name)
         if ":" in name:
             raise ConfigError(f"data.name: {name} is of a community's data sets, which bring programs: none is loaded")
@@ -107,9 +133,22 @@ class Data(Loading):
     def _leave_out_unset(self, evaluation: Loading | None) -> dict[str, Any] | None:
         return None if evaluation is None else evaluation.model_dump(exclude_unset=True)
 
+    @property
+    def shares(self) -> dict[str, str]:
+        """The splits that are random parts of a table, and their shares."""
+        return {purpose: getattr(self, purpose) for purpose in SPLITS if is_share(getattr(self, purpose))}
+
+    def split(self, purpose: str) -> str | None:
+        """Return the split for a purpose, as `data.load` takes it, or what is no purpose as it is; None where the
+        experiment has none."""
+        if purpose not in SPLITS or purpose in self.shares:
+            return purpose
+        return getattr(self, purpose)
+
     def loading(self, evaluation: bool = False) -> dict[str, Any]:
         """Return arguments of `data.load`, of training or of evaluation."""
-        found = self.model_dump(include={"name", *Loading.model_fields})
+        found = self.model_dump(include={"name", "columns", "labels", "stratify", *Loading.model_fields})
+        found |= {"splits": self.shares or None, "split_seed": self.split_seed or 0}
         return found | (self.evaluation.model_dump(exclude_unset=True) if evaluation and self.evaluation else {})
 
 

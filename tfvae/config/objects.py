@@ -5,20 +5,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import data, model
+from tfvae import data, model, preprocessing
 from tfvae.config.constructors import call
 from tfvae.config.experiment import Experiment
+from tfvae.tables import Schema
 from tfvae.yaml_files import ConfigError
 
-__all__ = ["callbacks", "class_names", "compiled_vae", "evaluation_data", "optimizer", "training_data"]
+__all__ = ["callbacks", "class_names", "compiled_vae", "evaluation_data", "optimizer", "table_schema", "training_data"]
 
 
-def compiled_vae(experiment: Experiment, data_spec: Any) -> model.VAE:
+def compiled_vae(experiment: Experiment, data_spec: Any, schema: Schema | None = None) -> model.VAE:
     """Make the compiled VAE of an experiment.
 
     Args:
         experiment: the keys of a yaml.
         data_spec: the data's `element_spec`: a TensorSpec, or a pair, with conditions.
+        schema: of data that is a table, see `table_schema`; preprocessor and likelihood are given it, if they take it.
 
     Raises:
         ConfigError: when a part cannot be made as written, or parts do not fit.
@@ -28,13 +30,17 @@ def compiled_vae(experiment: Experiment, data_spec: Any) -> model.VAE:
     conditional = {"condition_size": condition[0].shape[-1] if condition else 0}
     keras.utils.set_random_seed(experiment.seed)
     prior = experiment.prior.make(latent, output_shape=event, **conditional)
+    preprocessor = None if experiment.preprocessor is None else experiment.preprocessor.make(schema=schema)
+    seen = event  # by the encoder
+    if isinstance(preprocessor, preprocessing.Preprocessor):
+        seen = preprocessor.seen_shape(event)
     parts = {
-        "preprocessor": None if experiment.preprocessor is None else experiment.preprocessor.make(),
-        "encoder": experiment.encoder.make(event, **conditional),
+        "preprocessor": preprocessor,
+        "encoder": experiment.encoder.make(seen, **conditional),
         "posterior": experiment.posterior.make(latent),
         "prior": prior,
         "decoder": experiment.decoder.make(prior.decoder_shape, output_shape=event, **conditional),
-        "likelihood": experiment.likelihood.make(event),
+        "likelihood": experiment.likelihood.make(event, schema=schema),
         "objective": experiment.objective.make(),
     }
     vae = call(model.VAE, "model", (), parts | {"seed": experiment.seed} | conditional)
@@ -64,7 +70,12 @@ def training_data(
     """
     settings = experiment.data
     train = data.load(
-        **settings.loading(), split=settings.train, seed=experiment.seed, shuffle=True, position=position, kept=kept
+        **settings.loading(),
+        split=settings.split("train") or "train",
+        seed=experiment.seed,
+        shuffle=True,
+        position=position,
+        kept=kept,
     )
     return train, None if settings.validation is None else evaluation_data(experiment, "validation", kept)
 
@@ -72,7 +83,8 @@ def training_data(
 def evaluation_data(experiment: Experiment, split: str, kept: dict | None = None, **loading: Any) -> tf.data.Dataset:
     """Load the batches of a split, in order and as `data.evaluation` says.
 
-    Static binarisation does not follow the experiment's seed: all seeds are measured on the same pixels.
+    Static binarisation does not follow the experiment's seed: all seeds are measured on the same pixels. Rows of a
+    table are encoded by the schema that is given, such as that of a trained VAE, or else by that of `table_schema`.
 
     Args:
         experiment: the keys of a yaml.
@@ -84,22 +96,49 @@ def evaluation_data(experiment: Experiment, split: str, kept: dict | None = None
         ConfigError: when the experiment has no such split.
     """
     settings = experiment.data
-    splits = {"train": settings.train, "validation": settings.validation, "test": settings.test}
-    chosen = splits.get(split, split)
+    chosen = settings.split(split)
     if chosen is None:
         raise ConfigError(f"data.{split}: is not set, so there is no such split")
+    if "condition" in loading:
+        loading["condition"] = _key_in_table(experiment, loading["condition"])
     arguments = settings.loading(evaluation=True) | loading
+    arguments["schema"] = loading.get("schema") or table_schema(experiment)
+    if arguments["schema"] is not None:
+        arguments["columns"] = None  # the schema knows their kinds
     return data.load(**arguments, split=chosen, seed=0, shuffle=False, kept=kept)
 
 
-def class_names(experiment: Experiment, key: str) -> tuple[str, ...] | None:
+def table_schema(experiment: Experiment) -> Schema | None:
+    """Return the schema of the experiment's data; None where it is no table."""
+    settings = experiment.data
+    if not data.is_table(settings.name):
+        return None
+    return data.table_schema(settings.name, settings.columns, settings.labels, settings.condition)
+
+
+def class_names(experiment: Experiment, key: str, schema: Schema | None = None) -> tuple[str, ...] | None:
     """Return the names of the classes that the data has under a key, in the order of their indices.
+
+    Args:
+        experiment: the keys of a yaml.
+        key: the name of a condition.
+        schema: of a table, as for `evaluation_data`.
 
     Returns:
         None where it has no such key, or the key has no classes.
     """
     settings = experiment.data
+    key = _key_in_table(experiment, key)
     try:
-        return data.class_names(settings.name, key, settings.data_dir, settings.manual_dir)
+        folders = settings.data_dir, settings.manual_dir
+        return data.class_names(settings.name, key, *folders, columns=settings.columns, schema=schema)
     except ValueError:  # there is no such key
         return None
+
+
+def _key_in_table(experiment: Experiment, key: Any) -> Any:
+    """Return the column that a key stands for: of a table with labels, "label" is the first of these."""
+    labels = experiment.data.labels
+    if key != "label" or not labels or key == experiment.data.condition:
+        return key
+    return labels if isinstance(labels, str) else labels[0]

@@ -1,8 +1,9 @@
-"""Data: `load` reads a TFDS data set, an .npz file or a folder of images, as batched `tf.data` of images or vectors."""
+"""Data: `load` reads a TFDS data set, an .npz file, a table or a folder of images, as batched `tf.data`."""
 
 from tfvae.data.batches import Batches, Position, batch_arrays, disable_tuning, group_batches
-from tfvae.data.loading import class_names, load
+from tfvae.data.loading import class_names, load, table_schema
 from tfvae.data.messages import say
+from tfvae.data.sources import is_table
 
 __all__ = [
     "Batches",
@@ -11,6 +12,8 @@ __all__ = [
     "class_names",
     "disable_tuning",
     "group_batches",
+    "is_table",
     "load",
     "say",
+    "table_schema",
 ]

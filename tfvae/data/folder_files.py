@@ -12,7 +12,7 @@ from typing import NoReturn
 from tfvae.data.image_files import SUFFIXES
 from tfvae.data.messages import say
 
-__all__ = ["class_of_file", "find_splits", "order_files"]
+__all__ = ["class_of_file", "find_splits", "holds_images", "order_files"]
 
 SPLITS = {"training": "train", "testing": "test"} | {s: s for s in ("train", "test", "validation", "valid", "val")}
 Splits = dict[str, tuple[pathlib.Path, list[str]]]  # split -> its folder, paths of its images
@@ -53,6 +53,11 @@ def find_splits(path: pathlib.Path) -> Splits:
             logging.WARNING,
         )
     return splits
+
+
+def holds_images(path: str) -> bool:
+    """Say whether there is an image in a folder, at any depth."""
+    return any(name.lower().endswith(SUFFIXES) and not _hidden(name) for _, _, files in os.walk(path) for name in files)
 
 
 def _tops(path: pathlib.Path, files: Sequence[str]) -> set[str]:

@@ -15,13 +15,14 @@ from tfvae.data.protocol import Part
 __all__ = ["count_examples", "resolve_split"]
 
 
-def resolve_split(split: str, counts: Mapping[str, int], name: str) -> list[Part]:
+def resolve_split(split: str, counts: Mapping[str, int], name: str, hint: str = "") -> list[Part]:
     """Give the parts that a split stands for, none of them empty.
 
     Args:
         split: in TFDS' syntax.
         counts: split -> number of examples.
         name: of the data set, for error messages.
+        hint: how there might be other splits, for error messages.
     """
     if "shard" in split:
         raise ValueError(f"split {split!r} of {name}: shards are no units here; give examples, or 'train[:10%]'")
@@ -29,7 +30,7 @@ def resolve_split(split: str, counts: Mapping[str, int], name: str) -> list[Part
     try:
         instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
     except (ValueError, AssertionError, OverflowError, TypeError) as error:
-        raise ValueError(f"split {split!r} of {name}, which has {dict(counts)}: {first_line(error)}") from None
+        raise ValueError(f"split {split!r} of {name}, which has {dict(counts)}: {first_line(error)}{hint}") from None
     parts = [Part(i.splitname, i.from_ or 0, counts[i.splitname] if i.to is None else i.to) for i in instructions]
     for part in parts:
         if part.stop <= part.start:

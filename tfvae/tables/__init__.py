@@ -2,8 +2,10 @@
 
 from tfvae.tables.column import Column
 from tfvae.tables.errors import TableError
+from tfvae.tables.memory import is_table_in_memory as is_table_in_memory
 from tfvae.tables.reading import chunks, read
 from tfvae.tables.schema import Schema
+from tfvae.tables.sources import is_named_table as is_named_table
 from tfvae.tables.splits import split
 from tfvae.tables.writing import Writer
 

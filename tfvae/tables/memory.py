@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfvae.extras import MissingLibrary
 from tfvae.tables.arrow import check_arrow, frame_from_arrow
 from tfvae.tables.errors import TableError
 from tfvae.tables.optional import optional, pandas
@@ -14,7 +15,18 @@ from tfvae.tables.optional import optional, pandas
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_from_memory", "read_h5ad"]
+__all__ = ["frame_from_memory", "is_table_in_memory", "read_h5ad"]
+
+
+def is_table_in_memory(source: Any) -> bool:
+    """Return whether `frame_from_memory` may take it, as its type says; no library is imported."""
+    library = type(source).__module__.split(".")[0]
+    if library == "pandas":
+        return hasattr(source, "columns")
+    if library == "scipy":
+        return hasattr(source, "tocsc")
+    frame = any(hasattr(source, name) for name in ("__arrow_c_stream__", "__dataframe__"))
+    return frame or library == "anndata" or isinstance(source, np.ndarray)
 
 
 def frame_from_memory(source: Any) -> pd.DataFrame:
@@ -94,7 +106,7 @@ def read_h5ad(path: str) -> pd.DataFrame:
     try:
         anndata: Any = importlib.import_module("anndata")
     except ModuleNotFoundError:
-        raise ImportError(f"{path}: .h5ad files need anndata: pip install anndata") from None
+        raise MissingLibrary("anndata", f"{path}: .h5ad files") from None
     try:
         data = anndata.read_h5ad(path)
     except (OSError, KeyError, ValueError) as error:

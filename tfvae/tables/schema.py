@@ -36,25 +36,36 @@ class Schema:
         labels: The names of columns kept aside: no part of what is encoded, and of no kind.
         rows: How many rows the schema was inferred from.
         duplicates: The share of them that repeat one before, 0 to 1.
+        conditions: Columns that rows come with as conditions: kept aside as labels are, but of a known kind.
     """
 
     columns: tuple[Column, ...]
     labels: tuple[str, ...] = ()
     rows: int = 0
     duplicates: float = 0.0
+    conditions: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [*(column.name for column in self.columns), *self.labels]
+        names = [*(column.name for column in (*self.columns, *self.conditions)), *self.labels]
         twice = (
             [name for place, name in enumerate(names) if name in names[:place]] if len(set(names)) < len(names) else []
         )
         if twice:
             raise TableError(f"column {twice[0]!r} is there twice: name columns differently")
+        ignored = [column.name for column in self.conditions if column.kind == "ignore"]
+        if ignored:
+            raise TableError(f"column {ignored[0]!r} is a condition, and is ignored or has no values: leave it out")
         if not self.encoded:
             raise TableError("no column is left to model: each is a label, ignored, or has no values")
 
     @classmethod
-    def infer(cls, frame: pd.DataFrame, kinds: Mapping[str, str] | None = None, labels: Sequence[str] = ()) -> Schema:
+    def infer(
+        cls,
+        frame: pd.DataFrame,
+        kinds: Mapping[str, str] | None = None,
+        labels: Sequence[str] = (),
+        conditions: Sequence[str] = (),
+    ) -> Schema:
         """Find the kinds of a table's columns.
 
         Args:
@@ -62,25 +73,28 @@ class Schema:
             kinds: Column -> kind, where it shall not be found (`kinds.py` has the rules). "ordinal: low < high" also
                 says the order of the categories.
             labels: Columns to keep aside.
+            conditions: Columns to keep aside as conditions.
 
         Raises:
             TableError: The values of a column do not fit its kind, or a name is not there.
         """
         check_names(frame)
         names = list(frame.columns)
-        for what, given in (("kinds", kinds or {}), ("labels", labels)):
+        for what, given in (("kinds", kinds or {}), ("labels", labels), ("condition", conditions)):
             for name in given:
                 if name not in names:
                     raise TableError(f"{what}: no such column {name!r}; {nearest(name, names)}")
-        columns = []
+        labels = [name for name in labels if name not in conditions]
+        columns = {}
         for name in names:
             if name not in labels:
                 kind, order = _read_kind(name, (kinds or {}).get(name))
                 try:
-                    columns.append(infer_column(frame[name], kind, order))
+                    columns[name] = infer_column(frame[name], kind, order)
                 except CellError as error:
                     raise cell_error(frame, name, error) from None
-        schema = cls(tuple(columns), tuple(labels), len(frame))
+        aside = tuple(columns.pop(name) for name in conditions)
+        schema = cls(tuple(columns.values()), tuple(labels), len(frame), conditions=aside)
         repeated = frame[list(schema.names)].duplicated()
         return dataclasses.replace(schema, duplicates=float(repeated.mean()))
 
@@ -97,7 +111,7 @@ class Schema:
     @property
     def text(self) -> tuple[str, ...]:
         """The names of columns that hold text: what `read(text=)` keeps from becoming numbers."""
-        return tuple(column.name for column in self.encoded if _is_text(column))
+        return tuple(column.name for column in (*self.encoded, *self.conditions) if _is_text(column))
 
     def encode(self, frame: pd.DataFrame, unknown: Literal["refuse", "allow"] = "refuse") -> np.ndarray:
         """Return a table's rows as numbers.
@@ -158,7 +172,7 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         """Return the schema as dicts, lists, text and numbers, for JSON."""
-        return stored.to_json(self.columns, self.labels, self.rows, self.duplicates)
+        return stored.to_json(self.columns, self.labels, self.rows, self.duplicates, self.conditions)
 
     @classmethod
     def from_json(cls, content: object) -> Schema:
@@ -172,6 +186,7 @@ class Schema:
     def describe(self) -> list[str]:
         """Return a line for each column: its kind, range or categories, share of missing cells, and dtype."""
         lines = [words.describe(column) for column in self.columns]
+        lines += [f"{words.describe(column)}; a condition, kept aside" for column in self.conditions]
         return lines + [f"{name}: a label, kept aside" for name in self.labels]
 
     def odd(self) -> list[str]:
@@ -180,7 +195,7 @@ class Schema:
 
     def _check_columns(self, given: list[str]) -> None:
         """Check that a table has the columns that are encoded, and none but the schema's."""
-        known = {column.name: None for column in self.columns} | dict.fromkeys(self.labels)
+        known = {column.name: None for column in (*self.columns, *self.conditions)} | dict.fromkeys(self.labels)
         additional = [name for name in given if name not in known]
         lacking = [name for name in self.names if name not in given]
         if lacking:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tfvae.tables.errors import TableError
 
-__all__ = ["ENDINGS", "find_files", "is_csv"]
+__all__ = ["ENDINGS", "find_files", "is_csv", "is_named_table"]
 
 CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 ENDINGS = (*CSV, ".parquet", ".h5ad")
@@ -35,6 +35,21 @@ def _ending(path: str) -> str | None:
 def is_csv(path: str) -> bool:
     """Return whether a file is of text, as its ending says."""
     return _ending(path) in CSV
+
+
+def is_named_table(path: str) -> bool:
+    """Return whether a path stands for a table, as its name says, or what is there.
+
+    It does by its ending (whether or not the file is there); as a file of another format of tables, which `find_files`
+    says how to read; as a folder with such files directly in it; and as a pattern that such files have.
+    """
+    if _ending(path) is not None:
+        return True
+    if os.path.isdir(path):
+        return any(_ending(name) for name in os.listdir(path) if name[0] not in "._")
+    if not os.path.exists(path) and any(character in path for character in _PATTERN):
+        return any(_ending(name) for name in glob.glob(path))
+    return pathlib.Path(path).suffix.lower() in _OTHERS and os.path.isfile(path)
 
 
 def find_files(source: str | os.PathLike[str]) -> list[str]:

@@ -14,8 +14,21 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Column)}
 _REQUIRED = ("name", "kind", "dtype")
 
 
-def to_json(columns: Sequence[Column], labels: Sequence[str], rows: int, duplicates: float) -> dict[str, Any]:
+def to_json(
+    columns: Sequence[Column], labels: Sequence[str], rows: int, duplicates: float, conditions: Sequence[Column] = ()
+) -> dict[str, Any]:
     """Return the parts of a schema as dicts, lists, text and numbers; what is at its default is left out."""
+    content = {
+        "format": FORMAT,
+        "rows": rows,
+        "duplicates": duplicates,
+        "labels": list(labels),
+        "columns": _described(columns),
+    }
+    return content | ({"conditions": _described(conditions)} if conditions else {})
+
+
+def _described(columns: Sequence[Column]) -> list[dict[str, Any]]:
     described = []
     for column in columns:
         values = {name: getattr(column, name) for name in _FIELDS}
@@ -23,13 +36,7 @@ def to_json(columns: Sequence[Column], labels: Sequence[str], rows: int, duplica
         if "categories" in kept:
             kept["categories"] = list(kept["categories"])
         described.append(kept)
-    return {
-        "format": FORMAT,
-        "rows": rows,
-        "duplicates": duplicates,
-        "labels": list(labels),
-        "columns": described,
-    }
+    return described
 
 
 def from_json(content: object) -> dict[str, Any]:
@@ -43,16 +50,17 @@ def from_json(content: object) -> dict[str, Any]:
     if content.get("format") != FORMAT:
         found = f"is of format {content.get('format')!r}, and this tfvae reads {FORMAT}"
         raise TableError(f"schema: {found}: read it by the tfvae that wrote it")
-    _check_keys("schema", content, ("format", "rows", "duplicates", "labels", "columns"))
+    _check_keys("schema", content, ("format", "rows", "duplicates", "labels", "columns"), ("conditions",))
     rows, duplicates = content["rows"], content["duplicates"]
     if type(rows) is not int or rows < 0:
         raise TableError(f"schema: rows: must be a whole number, not {rows!r}")
     if type(duplicates) not in (int, float) or not 0 <= duplicates <= 1:
         raise TableError(f"schema: duplicates: must be a number from 0 to 1, not {duplicates!r}")
     labels = _check_list("labels", content["labels"], str)
-    columns = _check_list("columns", content["columns"], dict)
+    columns, conditions = (_check_list(name, content.get(name, []), dict) for name in ("columns", "conditions"))
     return {
         "columns": tuple(_column(place, column) for place, column in enumerate(columns)),
+        "conditions": tuple(_column(place, column, "conditions") for place, column in enumerate(conditions)),
         "labels": tuple(labels),
         "rows": rows,
         "duplicates": float(duplicates),
@@ -74,10 +82,10 @@ def _check_keys(place: str, content: dict[Any, Any], required: Sequence[str], ot
             raise TableError(f"{place}: has no {key!r}, which it must have")
 
 
-def _column(place: int, content: dict[str, Any]) -> Column:
+def _column(place: int, content: dict[str, Any], key: str = "columns") -> Column:
     """Return a column; `Column` itself checks the values."""
     name = content.get("name")
-    where = f"schema: column {name!r}" if isinstance(name, str) else f"schema: columns[{place}]"
+    where = f"schema: column {name!r}" if isinstance(name, str) else f"schema: {key}[{place}]"
     _check_keys(where, content, _REQUIRED, [key for key in _FIELDS if key not in _REQUIRED])
     values = dict(content)
     if "categories" in values:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tfvae import config, evaluation, files
+from tfvae import evaluation, files
 from tfvae.training import finished_run
 from tfvae.training.report import measures
 from tfvae.training.run_folder import RunFolder
@@ -42,7 +42,7 @@ def evaluate(
         warnings.simplefilter("ignore", evaluation.FewEffective)  # it is in the result, as a doubt
         result: dict[str, Any] = {
             "split": split,
-            **measures.evidence(vae, config.evaluation_data(experiment, split), samples),
+            **measures.evidence(vae, finished_run.read_data(vae, experiment, split), samples),
         }
         if more:
             result["measures"], result["left_out"] = measures.take_all(vae, experiment, split, samples)

@@ -1,12 +1,15 @@
 """A finished run, loaded: its VAE, and its experiment."""
 
 import os
+from typing import Any
+
+import tensorflow as tf
 
 from tfvae import config, model, progress
 from tfvae.training import run_record
 from tfvae.training.run_folder import RunFolder
 
-__all__ = ["check_finished", "load"]
+__all__ = ["check_finished", "load", "read_data"]
 
 
 def load(run: str | os.PathLike) -> tuple[model.VAE, config.Experiment]:
@@ -20,6 +23,11 @@ def load(run: str | os.PathLike) -> tuple[model.VAE, config.Experiment]:
     progress.doing("loading the model")
     experiment = config.of_run(run)
     return config.load_model(run.model), experiment
+
+
+def read_data(vae: model.VAE, experiment: config.Experiment, split: str, **loading: Any) -> tf.data.Dataset:
+    """Read the batches of a split as `config.evaluation_data` does; rows of a table by the schema of the VAE."""
+    return config.evaluation_data(experiment, split, schema=vae.preprocessor_view.schema, **loading)
 
 
 def check_finished(run: RunFolder) -> None:

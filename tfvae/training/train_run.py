@@ -81,7 +81,7 @@ def train_experiment(
     position.skip.assign(0)  # the checkpoint brings it back, when all have had their look at the first batch
     progress.doing("making the model")
     with strategy.scope():
-        vae = config.compiled_vae(experiment, train_data.element_spec)
+        vae = config.compiled_vae(experiment, train_data.element_spec, config.table_schema(experiment))
     first = compatibility.check_data(vae, train_data)
     compatibility.check_data(vae, validation_data)
     others = config.callbacks(experiment)

@@ -52,7 +52,7 @@ class HyperModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> VAE:
         experiment = self.experiment(hp)
         train, _ = config.training_data(experiment, kept=self.kept)
-        vae = config.compiled_vae(experiment, train.element_spec)
+        vae = config.compiled_vae(experiment, train.element_spec, config.table_schema(experiment))
         compatibility.check_data(vae, train)
         if experiment.adapt:
             vae.adapt(train)

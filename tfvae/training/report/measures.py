@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfvae import config, evaluation, progress
 from tfvae.evaluation import NotApplicable
 from tfvae.model import VAE
+from tfvae.training import finished_run
 
 __all__ = ["evidence", "labels", "rate_distortion", "take_all"]
 
@@ -67,9 +68,9 @@ def take_all(vae: VAE, experiment: Experiment, split: str, samples: int) -> tupl
     return found, left_out
 
 
-def _take(experiment: Experiment, split: str, count: int) -> tf.data.Dataset:
+def _take(vae: VAE, experiment: Experiment, split: str, count: int) -> tf.data.Dataset:
     """Return batches of the first examples of a split."""
-    return config.evaluation_data(experiment, split).unbatch().take(count).batch(100)
+    return finished_run.read_data(vae, experiment, split).unbatch().take(count).batch(100)
 
 
 def _numbers(estimate: evaluation.Estimate) -> Numbers:
@@ -77,22 +78,22 @@ def _numbers(estimate: evaluation.Estimate) -> Numbers:
 
 
 def _reconstruction(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
-    return {"squared_error": _numbers(evaluation.squared_error(vae, config.evaluation_data(experiment, split)))}
+    return {"squared_error": _numbers(evaluation.squared_error(vae, finished_run.read_data(vae, experiment, split)))}
 
 
 def _information(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
-    parts = evaluation.kl_parts(vae, _take(experiment, split, MAX_CODES))
+    parts = evaluation.kl_parts(vae, _take(vae, experiment, split, MAX_CODES))
     return {"examples": len(parts.kl.values)} | {name: _numbers(part) for name, part in parts._asdict().items()}
 
 
 def _gap(vae: VAE, experiment: Experiment, split: str, samples: int) -> Numbers:
-    gap = evaluation.gap(vae, _take(experiment, split, MAX_FITTED), samples)
+    gap = evaluation.gap(vae, _take(vae, experiment, split, MAX_FITTED), samples)
     names = ("total", "approximation", "amortisation")
     return {"examples": len(gap.elbo.values)} | {name: _numbers(getattr(gap, name)) for name in names}
 
 
 def _rate_distortion(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
-    curve = rate_distortion(vae, _take(experiment, split, MAX_CODES))
+    curve = rate_distortion(vae, _take(vae, experiment, split, MAX_CODES))
     return {name: values.tolist() for name, values in curve._asdict().items()}
 
 
@@ -124,15 +125,15 @@ def _disentanglement(vae: VAE, experiment: Experiment, split: str, _: int) -> Nu
         "examples": len(codes),
         "mig": evaluation.mig(codes, factors),
         **{f"dci_{name}": score for name, score in evaluation.dci(codes, factors)._asdict().items()},
-        "sap": evaluation.sap(codes, factors, _without_order(experiment, split, factors)),
+        "sap": evaluation.sap(codes, factors, _without_order(vae, experiment, split, factors)),
         "factor_vae_score": evaluation.factor_vae_score(codes, factors),
     }
 
 
-def _without_order(experiment: Experiment, split: str, factors: np.ndarray) -> list[int]:
+def _without_order(vae: VAE, experiment: Experiment, split: str, factors: np.ndarray) -> list[int]:
     """Return the columns of factors `[N, k]` that are the data's classes: their values have no order."""
     try:
-        classes = labels(experiment, split, len(factors))
+        classes = labels(vae, experiment, split, len(factors))
     except NotApplicable:
         return []
     return [j for j, factor in enumerate(factors.T) if np.array_equal(factor, classes)]
@@ -142,13 +143,13 @@ def _codes(vae: VAE, experiment: Experiment, split: str, key: str) -> tuple[np.n
     """Return codes `[N, n]`, and what the data has under `key`, `[N, k]`."""
     if vae.condition_size:
         raise NotApplicable("a conditional VAE need not keep in its latents what it is told")
-    return evaluation.codes(vae, _labelled(experiment, split, key).take(MAX_CODES // 100))
+    return evaluation.codes(vae, _labelled(vae, experiment, split, key).take(MAX_CODES // 100))
 
 
 def _samples(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
     """Score draws, and, to compare, training examples."""
-    train = _preprocess_all(vae, _take(experiment, "train", MAX_COMPARED))[0]
-    real, conditions = _preprocess_all(vae, _take(experiment, split, MAX_COMPARED))
+    train = _preprocess_all(vae, _take(vae, experiment, "train", MAX_COMPARED))[0]
+    real, conditions = _preprocess_all(vae, _take(vae, experiment, split, MAX_COMPARED))
     count = min(len(train), len(real))
     if count <= NEIGHBOURS:
         raise NotApplicable(f"{NEIGHBOURS} neighbours are looked for, and there are {count} examples")
@@ -171,26 +172,26 @@ def _preprocess_all(vae: VAE, data: tf.data.Dataset) -> tuple[np.ndarray, np.nda
     return np.concatenate(x), np.concatenate(conditions) if vae.condition_size else None
 
 
-def _labelled(experiment: Experiment, split: str, key: str) -> tf.data.Dataset:
+def _labelled(vae: VAE, experiment: Experiment, split: str, key: str) -> tf.data.Dataset:
     """Return batches of pairs (x as loaded, what the data has under `key`), whether or not the VAE is conditional.
 
     Raises:
         NotApplicable: when the data has no such key.
     """
     try:
-        pairs = config.evaluation_data(experiment, split, condition=key)
+        pairs = finished_run.read_data(vae, experiment, split, condition=key)
     except ValueError as error:
         raise NotApplicable(f"{experiment.data.name} has no {key.removesuffix('s')}s: {error}") from None
     return pairs.unbatch().batch(100)
 
 
-def labels(experiment: Experiment, split: str, count: int) -> np.ndarray:
+def labels(vae: VAE, experiment: Experiment, split: str, count: int) -> np.ndarray:
     """Return the classes `[count]` of the first examples of a split.
 
     Raises:
         NotApplicable: when the data has none.
     """
-    pairs = _labelled(experiment, split, "label").unbatch().take(count).batch(100)
+    pairs = _labelled(vae, experiment, split, "label").unbatch().take(count).batch(100)
     return _classes(np.concatenate([label.numpy() for _, label in pairs]), experiment)
 
 

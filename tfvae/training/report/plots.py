@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfvae import config, evaluation, figures, progress
 from tfvae.evaluation import NotApplicable
 from tfvae.model import VAE
-from tfvae.training import run_record
+from tfvae.training import finished_run, run_record
 from tfvae.training.report import measures
 from tfvae.training.run_folder import RunFolder
 
@@ -68,7 +68,7 @@ def _writers(
 
 def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[str, Callable[[], "Figure"]]:
     """Return, for the name of each figure, a function that draws it, or raises NotApplicable where there is none."""
-    data = config.evaluation_data(experiment, "test").unbatch().batch(100).take(MAX_PLOTTED // 100)
+    data = finished_run.read_data(vae, experiment, "test").unbatch().batch(100).take(MAX_PLOTTED // 100)
     examples = next(iter(data.unbatch().batch(40)))
     _, condition = vae.split(examples)
     half = min(5, len(tf.nest.flatten(examples)[0]) // 2)
@@ -86,7 +86,7 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
         "interpolations": lambda: figures.interpolations(vae, first, second),
         "traversals": lambda: figures.traversals(vae, example, units()),
         "manifold": lambda: figures.manifold(vae, units(), given),
-        "latent_space": lambda: _latent_space(units(), experiment),
+        "latent_space": lambda: _latent_space(units(), vae, experiment),
         "units": lambda: figures.unit_costs(units()),
         "rate_distortion": lambda: figures.rate_distortion(
             measures.rate_distortion(vae, data, temperatures=TEMPERATURES)
@@ -95,9 +95,10 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
     }
 
 
-def _latent_space(units: evaluation.Units, experiment: config.Experiment) -> "Figure":
-    labels = measures.labels(experiment, "test", len(units.centers))
-    return figures.latent_space(units, labels, config.class_names(experiment, "label"))
+def _latent_space(units: evaluation.Units, vae: VAE, experiment: config.Experiment) -> "Figure":
+    labels = measures.labels(vae, experiment, "test", len(units.centers))
+    names = config.class_names(experiment, "label", vae.preprocessor_view.schema)
+    return figures.latent_space(units, labels, names)
 
 
 def _learning_curves(run: RunFolder, vae: VAE) -> "Figure":
