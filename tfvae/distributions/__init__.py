@@ -22,7 +22,7 @@ from tfvae.distributions.scalars import (
     log_prob_of_elements,
     log_prob_of_events,
 )
-from tfvae.distributions.shapes import as_shape, as_sizes, check_sphere, over_rows
+from tfvae.distributions.shapes import as_shape, as_sizes, check_broadcast, check_sphere, over_rows
 from tfvae.distributions.spherical import PowerSpherical, SphericalUniform
 from tfvae.distributions.tails import LogNormal, StudentT
 from tfvae.distributions.totals import GivenTotal, ZeroInflatedNegativeBinomial
@@ -60,6 +60,7 @@ __all__ = [
     "as_shape",
     "as_sizes",
     "bounded_exp",
+    "check_broadcast",
     "check_sphere",
     "draw_rows_alike",
     "draw_scalars",

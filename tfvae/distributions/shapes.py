@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["as_shape", "as_sizes", "check_sphere", "over_rows"]
+__all__ = ["as_shape", "as_sizes", "check_broadcast", "check_sphere", "over_rows"]
 
 
 def as_shape(shape: Any) -> tuple[int, ...]:
@@ -19,6 +19,13 @@ def as_shape(shape: Any) -> tuple[int, ...]:
 def as_sizes(sizes: Any) -> tuple[int, ...]:
     """Make a tuple of the sizes of layers, of which there may be none; raise ValueError as `as_shape`."""
     return as_shape(sizes) if isinstance(sizes, int) or len(sizes) else ()
+
+
+def check_broadcast(name: str, shape: tuple[int, ...], event_shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless a shape, the argument of this name, broadcasts to the event's."""
+    pairs = zip(shape[::-1], event_shape[::-1], strict=False)
+    if len(shape) > len(event_shape) or any(size not in (1, of_event) for size, of_event in pairs):
+        raise ValueError(f"{name} {shape} does not broadcast to the event's {event_shape}")
 
 
 def check_sphere(event_shape: tuple[int, ...]) -> None:

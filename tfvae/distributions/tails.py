@@ -29,11 +29,15 @@ class LogNormal(tfd.LogNormal):
     """TFP's distribution of exp(y), y ~ N(loc, scale^2); moments and draws stay within what float32 holds."""
 
     def _mean(self) -> tf.Tensor:
-        return tf.exp(tf.minimum(self.loc + 0.5 * self.scale**2, BOUND))
+        return _bounded_exp(self.loc + 0.5 * self.scale**2)
 
     def _variance(self) -> tf.Tensor:
         square = tf.minimum(self.scale**2, BOUND)
-        return tf.exp(tf.minimum(2.0 * self.loc + square + tf.math.log(tf.math.expm1(square)), BOUND))
+        return _bounded_exp(2.0 * self.loc + square + tf.math.log(tf.math.expm1(square)))
 
     def _quantile(self, level: tf.Tensor, **kwargs: Any) -> tf.Tensor:
-        return tf.exp(tf.clip_by_value(self.loc + self.scale * tf.math.ndtri(level), -BOUND, BOUND))
+        return _bounded_exp(self.loc + self.scale * tf.math.ndtri(level))
+
+
+def _bounded_exp(exponent: tf.Tensor) -> tf.Tensor:
+    return tf.exp(tf.clip_by_value(exponent, -BOUND, BOUND))

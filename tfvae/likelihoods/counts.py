@@ -64,9 +64,9 @@ class _Counts(distributions.Conditional):
             log_mean -= tf.reduce_mean(log_mean)
         return distributions.inverse_soft_clip(log_mean, BOUND)
 
-    def raw_totals(self) -> tuple[tf.Tensor, ...]:
-        """Give the raw parameters of the typical total."""
-        return tuple(tf.zeros(shape[-1:]) for shape in self.shapes[self.parameters :])
+    def raw_totals(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Give the raw parameters of the total for `raw`: those of the typical one."""
+        return (tf.zeros_like(mean[..., :1]),) if self.latent_total else ()
 
     def independent(self, counts: tfd.Distribution) -> tfd.Distribution:
         """Make events of counts `[..., *event]`."""
@@ -116,7 +116,7 @@ class Poisson(_Counts):
         return self.independent(distributions.Poisson(log_rate=self.log_mean(raw_rate, *raw_total)))
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
-        return (self.raw_mean(mean), *self.raw_totals())
+        return (self.raw_mean(mean), *self.raw_totals(mean))
 
 
 class _Dispersed(_Counts):
@@ -137,11 +137,7 @@ class _Dispersed(_Counts):
         self.raw_count = None
         self.parameters = self.OTHERS + (total_count_shape is None)
         if self.total_count_shape is not None:
-            event = tf.TensorShape(self.event_shape)
-            if tf.broadcast_static_shape(event, tf.TensorShape(self.total_count_shape)) != event:
-                raise ValueError(
-                    f"total_count_shape {self.total_count_shape} does not broadcast to the event's {self.event_shape}"
-                )
+            distributions.check_broadcast("total_count_shape", self.total_count_shape, self.event_shape)
             self.raw_count = self.add_weight(self.total_count_shape, "zeros", name="raw_count")
 
     def split(self, raw: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -184,7 +180,7 @@ class NegativeBinomial(_Dispersed):
         return self.independent(distributions.NegativeBinomial(total_count, logits=logits))
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
-        return (*self.raw_counts(mean), self.raw_mean(mean), *self.raw_totals())
+        return (*self.raw_counts(mean), self.raw_mean(mean), *self.raw_totals(mean))
 
 
 @register
@@ -210,4 +206,4 @@ class ZeroInflatedNegativeBinomial(_Dispersed):
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         zero = tf.fill(tf.shape(mean), distributions.inverse_soft_clip(self.START, BOUND))
         counted = mean / tf.sigmoid(-self.START)
-        return (*self.raw_counts(mean), self.raw_mean(counted), zero, *self.raw_totals())
+        return (*self.raw_counts(mean), self.raw_mean(counted), zero, *self.raw_totals(mean))

@@ -56,9 +56,7 @@ class _LocationScale(distributions.Conditional):
         """Make weights of a shape that broadcasts to the event's, zeros at first; None for None."""
         if shape is None:
             return None
-        event = tf.TensorShape(self.event_shape)
-        if tf.broadcast_static_shape(event, tf.TensorShape(shape)) != event:
-            raise ValueError(f"{argument} {shape} does not broadcast to the event's {self.event_shape}")
+        distributions.check_broadcast(argument, shape, self.event_shape)
         return self.add_weight(shape=shape, initializer="zeros", name=name)
 
     def learned_scale(self, raw_scale: tf.Tensor | None = None) -> Any:
