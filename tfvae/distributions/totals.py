@@ -106,9 +106,9 @@ class GivenTotal(Independent):
 
 
 @log_prob_of_elements.register
-def _(distribution: GivenTotal, x: tf.Tensor) -> tf.Tensor:
+def _(distribution: GivenTotal, x: tf.Tensor, missing: tf.Tensor | None = None) -> tf.Tensor:
     scalars, axes = distribution.distribution, list(range(-distribution.event_shape.rank, 0))
-    seen = ~tf.math.is_nan(x)
+    seen = ~(tf.math.is_nan(x) if missing is None else missing)
     x = tf.where(seen, x, 0.0)
     total = tf.math.log(tf.maximum(tf.reduce_sum(x, axis=axes, keepdims=True), LEAST))
     expected = tf.where(seen, scalars.log_rate_parameter(), UNSEEN)  # a sum over these has finite gradients anyhow
