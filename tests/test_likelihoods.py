@@ -387,7 +387,9 @@ def test_counts_given_their_total_are_those_by_hand(name):
     assert (elements[np.isnan(COUNTED)] == 0).all()
     np.testing.assert_allclose(elements.sum(axis=-1), log_prob, rtol=1e-5)
     np.testing.assert_allclose(p[1:3].log_prob(COUNTED[1:3]), log_prob[1:3], rtol=1e-5)
-    assert np.isnan(layer.filler)  # so nothing is put in the place of what is missing
+    missing = np.isnan(COUNTED)
+    filled = distributions.log_prob_of_elements(p, np.where(missing, layer.filler, COUNTED), missing)
+    np.testing.assert_array_equal(filled, elements)  # what stands in for a missing element is no part of the total
 
 
 @pytest.mark.parametrize("options", [{"offset": True}, {"latent_total": True}], ids=str)

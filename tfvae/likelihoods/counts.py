@@ -33,8 +33,6 @@ class _Counts(distributions.Conditional):
         if offset and latent_total:
             raise ValueError("offset takes the total from x, latent_total from the features: choose one of them")
         self.offset, self.latent_total, self.total = offset, latent_total, None
-        if offset:  # it handles missing elements itself: one in their place would count as a part of the total
-            self.filler = float("nan")
         if offset or latent_total:
             self.total = self.add_weight((), "ones", trainable=False, name="total")
 
