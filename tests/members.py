@@ -28,6 +28,7 @@ PRIORS = {
 LIKELIHOODS = {
     "Bernoulli": lambda event=IMAGE: likelihoods.Bernoulli(event),
     "Categorical": lambda event=IMAGE: likelihoods.Categorical(event, classes=4),
+    "Columns": lambda event=IMAGE: likelihoods.Columns({"real": likelihoods.Normal(event, scale_shape=[])}),
     "ContinuousBernoulli": lambda event=IMAGE: likelihoods.ContinuousBernoulli(event),
     "DiscretizedLogistic": lambda event=IMAGE: likelihoods.DiscretizedLogistic(event),
     "Laplace": lambda event=IMAGE: likelihoods.Laplace(event, scale=0.5),
@@ -35,6 +36,7 @@ LIKELIHOODS = {
     "MixtureOfDiscretizedLogistics": lambda event=IMAGE: likelihoods.MixtureOfDiscretizedLogistics(event, components=3),
     "NegativeBinomial": lambda event=IMAGE: likelihoods.NegativeBinomial(event),
     "Normal": lambda event=IMAGE: likelihoods.Normal(event, scale=0.5, scale_shape=[]),
+    "Observed": lambda event=IMAGE: likelihoods.Observed(likelihoods.Bernoulli(event)),
     "Ordinal": lambda event=IMAGE: likelihoods.Ordinal(event, classes=4),
     "Poisson": lambda event=IMAGE: likelihoods.Poisson(event),
     "StudentT": lambda event=IMAGE: likelihoods.StudentT(event, 0.5, per_row=True, standardize=True, df_shape=[]),
@@ -53,7 +55,12 @@ OBJECTIVES = {
     "PIWAE": lambda: objectives.PIWAE(groups=2, samples=3),
     "Reconstruction": lambda: objectives.Reconstruction(l2=0.1),
 }
-PREPROCESSORS = {"Binarize": lambda: preprocessing.Binarize(), "Rescale": lambda: preprocessing.Rescale(-1.0, 1.0)}
+PREPROCESSORS = {
+    "Binarize": lambda: preprocessing.Binarize(),
+    "Gaps": lambda: preprocessing.Gaps(preprocessing.Rescale()),
+    "Rescale": lambda: preprocessing.Rescale(-1.0, 1.0),
+}
+OF_TABLES = ("Table", "table")  # which need a table's schema: test_columns.py has their properties
 ENCODERS = {
     "conv": lambda **options: networks.conv(IMAGE, [4, 8], units=[16], **options),
     "gated_mlp": lambda **options: networks.gated_mlp(IMAGE, [16], **options),
@@ -105,8 +112,8 @@ COMBINED = (  # posterior, prior, likelihood, objective, network: each member of
     ("PowerSpherical", "SphericalUniform", "Normal", "Capacity", "mlp"),
     ("Deterministic", "StandardNormal", "ContinuousBernoulli", "Reconstruction", "resnet"),
     ("DiagonalNormal", "AutoregressiveFlow", "MixtureOfDiscretizedLogistics", "MMD", "mlp"),
-    ("DiagonalNormal", "StandardNormal", "Bernoulli", "BetaTC", "mlp"),
-    ("DiagonalNormal", "StandardNormal", "Normal", "FreeBits", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "Observed", "BetaTC", "mlp"),
+    ("DiagonalNormal", "StandardNormal", "Columns", "FreeBits", "mlp"),
     ("DiagonalNormal", "StandardNormal", "StudentT", "ELBO", "mlp"),
     ("DiagonalNormal", "StandardNormal", "LogNormal", "ELBO", "mlp"),
     ("DiagonalNormal", "StandardNormal", "Ordinal", "ELBO", "mlp"),

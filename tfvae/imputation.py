@@ -31,7 +31,13 @@ class _State(NamedTuple):
 
 
 def impute_rows(
-    vae: Any, data: np.ndarray, condition: np.ndarray | None, draws: int | None, samples: int, seed: int
+    vae: Any,
+    data: np.ndarray,
+    condition: np.ndarray | None,
+    draws: int | None,
+    samples: int,
+    seed: int,
+    start: int = 0,
 ) -> np.ndarray:
     """Fill in what is missing of x by self-normalised importance sampling, the posterior being the proposal.
 
@@ -44,6 +50,7 @@ def impute_rows(
         draws: how many; None for one value that stands for all.
         samples: of z, for each row.
         seed: integer; a row's noise follows from it and from the row's index.
+        start: index of the first row, where these are a piece of more.
 
     Returns:
         float32 `[draws, N, *event]`, or `[1, N, *event]`.
@@ -57,7 +64,7 @@ def impute_rows(
         count = len(parts[0])
         parts = [np.concatenate([part, np.repeat(part[:1], ROWS - count, axis=0)]) for part in parts]
         batch = parts[0] if condition is None else tuple(parts)
-        key, state = random.seed(seed, random.Stream.SAMPLING, row=first), None
+        key, state = random.seed(seed, random.Stream.SAMPLING, row=start + first), None
         for chunk in range(-(-samples // at_once)):
             state = _run(vae, at_once, draws or 0, batch, random.fold(key, chunk), state)
         values = vae.likelihood.value_of(state.summary)[None] if draws is None else state.drawn

@@ -128,6 +128,43 @@ def _export(adding: argparse.ArgumentParser) -> None:
     adding.add_argument("--xla", action="store_true", help="compile the signatures by XLA where they are served")
 
 
+def _rows(adding: argparse.ArgumentParser, output: str) -> None:
+    adding.add_argument("run", metavar="RUN", type=_path, help="folder of a finished run, trained on a table")
+    adding.add_argument("input", metavar="INPUT", type=_path, help="a .csv or .parquet file, or a folder of such")
+    adding.add_argument("output", metavar="OUTPUT", type=_path, help=f"a .csv or .parquet file: {output}")
+
+
+def _encode(adding: argparse.ArgumentParser) -> None:
+    _rows(adding, "mean and standard deviation of q(z|x) of each row")
+
+
+def _impute(adding: argparse.ArgumentParser) -> None:
+    _rows(adding, "the table, its gaps filled")
+    _importance(adding)
+    adding.add_argument("--draw", action="store_true", help="fill with a draw, not the mean or the likeliest category")
+    _seed(adding)
+
+
+def _sample(adding: argparse.ArgumentParser) -> None:
+    adding.add_argument("run", metavar="RUN", type=_path, help="folder of a finished run, trained on a table")
+    adding.add_argument("output", metavar="OUTPUT", type=_path, help="a .csv or .parquet file")
+    adding.add_argument("--rows", type=_number(int, 1), default=1000, help="how many (default: 1000)")
+    adding.add_argument(
+        "--given", action="append", default=[], metavar="column=value", help="a condition of the model; repeatable"
+    )
+    _seed(adding)
+
+
+def _importance(adding: argparse.ArgumentParser) -> None:
+    adding.add_argument(
+        "--samples", type=_number(int, 1, MAX_SAMPLES), default=1000, help="importance samples per row (default: 1000)"
+    )
+
+
+def _seed(adding: argparse.ArgumentParser) -> None:
+    adding.add_argument("--seed", type=_number(int, 0, 2**31 - 2), default=0, help="of the noise (default: 0)")
+
+
 def _serve(adding: argparse.ArgumentParser) -> None:
     port, whole = _number(int, 0, 65535), _number(int, 1)
     adding.add_argument("models", metavar="MODELS", type=_path, help="folder of servables, such as export/models")
@@ -163,6 +200,9 @@ ARGUMENTS: dict[str, tuple[Adder, Check]] = {  # verb: what adds its arguments, 
     "evaluate": (_evaluate, checks.check_evaluate),
     "plot": (_plot, checks.check_plot),
     "tune": (_tune, checks.check_tune),
+    "encode": (_encode, checks.check_rows),
+    "impute": (_impute, checks.check_rows),
+    "sample": (_sample, checks.check_sample),
     "export": (_export, checks.check_export),
     "serve": (_serve, checks.check_serve),
 }

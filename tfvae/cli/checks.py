@@ -13,7 +13,16 @@ from typing import Any
 from tfvae import yaml_files
 from tfvae.extras import check_extra
 
-__all__ = ["check_evaluate", "check_export", "check_plot", "check_serve", "check_train", "check_tune"]
+__all__ = [
+    "check_evaluate",
+    "check_export",
+    "check_plot",
+    "check_rows",
+    "check_sample",
+    "check_serve",
+    "check_train",
+    "check_tune",
+]
 
 
 def check_train(options: argparse.Namespace) -> None:
@@ -71,6 +80,32 @@ def check_tune(options: argparse.Namespace) -> None:
     yaml_files.keys(options.config, options.set, base=False)
     check_extra("plot")  # figures at the end of the search
     _check_can_be_made(options.run)
+
+
+def check_rows(options: argparse.Namespace) -> None:
+    check_extra("tables")
+    _check_run(options.run)
+    if not any(character in options.input for character in "*?[") and not os.path.exists(options.input):
+        raise FileNotFoundError(f"there is no table {options.input}")
+    _check_output(options.output)
+
+
+def check_sample(options: argparse.Namespace) -> None:
+    check_extra("tables")
+    _check_run(options.run)
+    for assignment in options.given:
+        if "=" not in assignment:
+            raise ValueError(f"--given must be column=value, not {assignment!r}")
+    _check_output(options.output)
+
+
+def _check_output(path: str) -> None:
+    """Raise unless a table can be written there, where nothing is yet."""
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path} exists: choose another name, or remove it")
+    if not path.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")):
+        raise ValueError(f"{path}: is of a format that is not known: name it by .csv or .parquet")
+    _check_can_be_made(path)
 
 
 def check_export(options: argparse.Namespace) -> None:

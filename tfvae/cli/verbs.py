@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tfvae import progress, tensorflow_output
 from tfvae.cli import tables, terminal
 
-__all__ = ["TRIALS_PER_PROCESS", "evaluate", "export", "plot", "serve", "train", "tune"]
+__all__ = ["TRIALS_PER_PROCESS", "encode", "evaluate", "export", "impute", "plot", "sample", "serve", "train", "tune"]
 
 TRIALS_PER_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
 
@@ -94,6 +94,35 @@ def plot(options: argparse.Namespace) -> None:
     from tfvae import training
 
     training.plot(options.run, report=progress.line)
+
+
+def encode(options: argparse.Namespace) -> None:
+    """Encode the rows of a table: mean and standard deviation of q(z|x), beside labels and ignored columns."""
+    _start_tensorflow("tfvae.training")
+    from tfvae import training
+
+    count = training.encode_rows(options.run, options.input, options.output)
+    print(f"written: {options.output} ({count} rows)")
+
+
+def impute(options: argparse.Namespace) -> None:
+    """Fill the gaps of a table with what its other cells make likely; all else stays as it is."""
+    _start_tensorflow("tfvae.training")
+    from tfvae import training
+
+    settings = {"samples": options.samples, "draw": options.draw, "seed": options.seed}
+    count = training.impute_table(options.run, options.input, options.output, **settings)
+    print(f"written: {options.output} ({count} rows)")
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Draw rows from the model of a table: in its units, categories by name."""
+    _start_tensorflow("tfvae.training")
+    from tfvae import training
+
+    given = dict(assignment.split("=", 1) for assignment in options.given)
+    count = training.sample_rows(options.run, options.output, options.rows, given, options.seed)
+    print(f"written: {options.output} ({count} rows)")
 
 
 def export(options: argparse.Namespace) -> None:

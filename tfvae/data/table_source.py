@@ -14,12 +14,11 @@ from tfvae import tables
 from tfvae.data.arguments import NO_TABLE, TableArguments, label_of
 from tfvae.data.messages import say
 from tfvae.data.protocol import Part
+from tfvae.data.table_conditions import encode_condition
 from tfvae.data.table_reading import infer_schema, read_table
 from tfvae.tables import Column, Schema, TableError
-from tfvae.tables.coding import encode_column
 from tfvae.tables.column import CODED
-from tfvae.tables.errors import CellError, nearest
-from tfvae.tables.places import cell_error
+from tfvae.tables.errors import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +113,7 @@ def from_table(name: Any, conditions: Sequence[str] = (), table: TableArguments 
             rows = tables.split(frame, table.splits, table.split_seed, table.stratify)
         aside = {*conditions, *table.labels} - _known(schema)
         x = schema.encode(frame.drop(columns=[column for column in frame.columns if column in aside]))
-        encoded = [_encode_condition(frame, column) for column in columns]
+        encoded = [encode_condition(frame, column) for column in columns]
     told = [] if table.schema else _describe(label_of(name), schema)
     joined = np.concatenate(encoded, axis=1) if encoded else None
     return TableSource(x, joined, rows, [_class_names(column) for column in columns], told)
@@ -182,22 +181,6 @@ def _condition(
 
 def _class_names(column: Column) -> tuple[str, ...] | None:
     return tuple(map(str, column.categories)) if column.kind in CODED else None
-
-
-def _encode_condition(frame: "pd.DataFrame", column: Column) -> np.ndarray:
-    """Give a condition of all rows, float32: one-hot `[N, K]`, or numbers `[N, 1]`."""
-    try:
-        found = encode_column(column, frame[column.name])
-        missing = np.isnan(found)
-        if missing.any():
-            position = int(np.argmax(missing))
-            value = frame[column.name].iloc[position]
-            raise CellError(position, value, "is a missing cell, and a condition needs a value: fill or drop it")
-    except CellError as error:
-        raise cell_error(frame, column.name, error) from None
-    if column.kind in CODED:
-        return (found[:, None] == np.arange(len(column.categories))).astype(np.float32)  # [N, K]
-    return found[:, None]  # [N, 1]
 
 
 def _describe(label: str, schema: Schema) -> list[tuple[str, int]]:

@@ -46,10 +46,10 @@ class _Joint(Drawn, tfd.Distribution):
 
 
 class Blocks(_Joint):
-    """Vectors made of blocks of elements that are independent of each other, each with its own distribution.
+    """Vectors, or maps of vectors, of blocks whose elements are independent, each block with its own distribution.
 
     Args:
-        parts: distributions with batch `[...]` and events `[k_i]`, whose elements are independent.
+        parts: distributions with batch `[...]` and events `[..., k_i]`, whose elements are independent.
         places: for each element of the blocks, one after the other, its place in the vector: a permutation of 0 .. D -
             1. None where it is the same.
     """
@@ -57,7 +57,7 @@ class Blocks(_Joint):
     def __init__(self, parts: Sequence[tfd.Distribution], places: Sequence[int] | None = None):
         parameters = dict(locals())
         self.parts, self.places = tuple(parts), None if places is None else tuple(places)
-        self.sizes = [part.event_shape[0] for part in self.parts]
+        self.sizes = [part.event_shape[-1] for part in self.parts]
         super().__init__(parameters, "Blocks")
 
     @property
@@ -65,10 +65,10 @@ class Blocks(_Joint):
         return self.parts[0]
 
     def _event_shape(self) -> tf.TensorShape:
-        return tf.TensorShape([sum(self.sizes)])
+        return self._like.event_shape[:-1].concatenate([sum(self.sizes)])
 
     def _event_shape_tensor(self) -> tf.Tensor:
-        return tf.constant([sum(self.sizes)])
+        return tf.constant(self._event_shape().as_list())
 
     def split(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Split a vector `[..., D]` into its blocks `[..., k_i]`."""

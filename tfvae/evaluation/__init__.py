@@ -2,7 +2,7 @@
 
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.annealing import Annealed, Bounds, annealed, bidirectional
-from tfvae.evaluation.batches import Estimate
+from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.disentanglement import DCI, codes, dci, factor_vae_score, mig, sap
 from tfvae.evaluation.evidence import (
     FewEffective,
@@ -70,6 +70,7 @@ __all__ = [
     "log_marginal_of_batch",
     "mig",
     "mutual_information",
+    "over_batches",
     "pixel_features",
     "precision_recall",
     "rate_distortion",

@@ -84,14 +84,16 @@ class Columns(distributions.Conditional):
     `Observed`. Blocks are given the features of one projection. Nazabal et al. 2018 (HI-VAE), arXiv:1807.03653.
 
     Args:
-        blocks: name -> likelihood of events `[k]`, the columns of this block; elements are independent given z.
+        blocks: name -> likelihood of events `[k]`, the columns of this block; elements are independent given z. Of
+            events `[..., k]` it is the last axis, such as the channels of maps.
         places: where the blocks' columns, one after the other, stand in x: a permutation of 0 .. D - 1. In order by
             default.
         missing: whether to model which cells are missing too, by a probability of each that follows from z; samples
             then have gaps as the data has, and log p(x) is that of cells and gaps.
 
     Raises:
-        ValueError: when there is no block, events are no vectors, or places are no permutation.
+        ValueError: when there is no block, the shapes of events differ but in the last axis, or places are no
+        permutation.
     """
 
     def __init__(
@@ -105,12 +107,15 @@ class Columns(distributions.Conditional):
             raise ValueError("Columns needs one block of columns or more")
         for name, block in blocks.items():
             _check_elementwise(block, f"the block {name!r}: ")
-            if len(block.event_shape) != 1:
-                raise ValueError(f"the block {name!r} has events of shape {block.event_shape}: columns are vectors [k]")
-        size = sum(block.event_shape[0] for block in blocks.values())
+        before = next(iter(blocks.values())).event_shape[:-1]
+        for name, block in blocks.items():
+            if block.event_shape[:-1] != before:
+                raise ValueError(f"the block {name!r} has events of shape {block.event_shape}, the first ones of
+                {before}")
+        size = sum(block.event_shape[-1] for block in blocks.values())
         if places is not None and sorted(places) != list(range(size)):
             raise ValueError(f"places must be the numbers from 0 to {size - 1}, each once, not {list(places)}")
-        super().__init__(size, **kwargs)
+        super().__init__((*before, size), **kwargs)
         self.blocks, self.missing = dict(blocks), missing
         self.places = None if places is None or list(places) == list(range(size)) else list(places)
         self.discrete = all(block.discrete for block in blocks.values())
@@ -146,9 +151,10 @@ class Columns(distributions.Conditional):
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         found: list[tf.Tensor] = []
+        lead = len(self.event_shape) - mean.shape.rank  # axes of maps, over which means are the same
         for block, of_block in zip(self.blocks.values(), self._split(mean), strict=True):
-            found += block.raw(of_block) or [tf.zeros(shape) for shape in block.shapes]
-        return (*found, tf.zeros(self.event_shape)) if self.missing else tuple(found)
+            found += block.raw(of_block) or [tf.zeros(shape[lead:]) for shape in block.shapes]
+        return (*found, tf.zeros_like(mean)) if self.missing else tuple(found)
 
     def summary(self, distribution: tfd.Distribution) -> Any:
         parts = zip(self.blocks.values(), distribution.whole.parts, strict=True)
@@ -158,7 +164,7 @@ class Columns(distributions.Conditional):
         return self._join([b.value_of(of) for b, of in zip(self.blocks.values(), summary, strict=True)])
 
     def _split(self, x: tf.Tensor) -> list[tf.Tensor]:
-        sizes = [block.event_shape[0] for block in self.blocks.values()]
+        sizes = [block.event_shape[-1] for block in self.blocks.values()]
         return tf.split(x if self.places is None else tf.gather(x, self.places, axis=-1), sizes, axis=-1)
 
     def _join(self, blocks: Sequence[Any]) -> tf.Tensor:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfvae.compatibility import VAELike, as_numbers
+
 __all__ = ["FitData", "check_arguments", "check_counts", "hold_out"]
 
 
@@ -17,10 +19,11 @@ class FitData(NamedTuple):
     sample_weight: Any = None
 
     @classmethod
-    def of_validation(cls, data: Any) -> "FitData | None":
+    def of_validation(cls, vae: VAELike, data: Any) -> "FitData | None":
         """Take apart `validation_data`: a data set, an array, or a tuple of arrays; None where there is none."""
         if data is None:
             return None
+        data = as_numbers(vae, data)
         return cls(*data) if isinstance(data, tuple) else cls(data)
 
     @property

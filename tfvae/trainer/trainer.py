@@ -107,7 +107,7 @@ class Trainer(StepModel):
             validation_steps=validation_steps,
         )
         data = FitData(compatibility.as_numbers(self, x), y, sample_weight)
-        validation = FitData.of_validation(compatibility.as_numbers(self, validation_data))
+        validation = FitData.of_validation(self, validation_data)
         check_arguments(data, validation, class_weight)
         set_modes(list_callbacks(callbacks), self.directions)
         compatibility.check_adapted(self)

@@ -1,0 +1,174 @@
+"""Rows of a table through the model of a finished run: encoded or imputed, piece by piece; and rows drawn from it."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import compatibility, data, model, progress, random, tables
+from tfvae.evaluation import over_batches
+from tfvae.imputation import impute_rows
+from tfvae.training import finished_run
+from tfvae.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TableRun", "encode_rows", "impute_table", "sample_rows"]
+
+AT_ONCE = 2**14  # rows that are held in memory
+
+
+class TableRun(NamedTuple):
+    """The model of a run that was trained on a table, and the table's schema."""
+
+    vae: model.VAE
+    schema: tables.Schema
+
+    @classmethod
+    def load(cls, run: str | os.PathLike) -> "TableRun":
+        """Load it; ValueError where the run is of other data than a table, or has no `preprocessing.Table`."""
+        vae, _ = finished_run.load(run)
+        schema = vae.preprocessor_view.schema
+        if schema is None:
+            raise ValueError(
+                f"{RunFolder(run)} was not trained on a table: its model has no schema of columns (train with the "
+                "preprocessor Table, as configs/table.yaml does)"
+            )
+        return cls(vae, schema)
+
+    def pieces(self, source: str | os.PathLike, doing: str) -> Iterator[tuple[int, "pd.DataFrame"]]:
+        """Read a table in pieces: the index of the first row, and the rows."""
+        first = 0
+        for frame in tables.chunks(source, AT_ONCE, text=self.schema.text):
+            progress.doing(f"{doing}, from row {first}")
+            yield first, frame
+            first += len(frame)
+
+    def loaded(self, frame: "pd.DataFrame") -> Any:
+        """Give rows as the model takes them: x `[N, D]`, or a pair with their conditions."""
+        x, condition = self.schema.encode(frame), data.conditions_of(frame, self.schema)
+        return x if condition is None else (x, condition)
+
+    def keys(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """Give the columns that the model does not look at: labels, conditions, and ignored ones."""
+        return frame[[name for name in frame.columns if name not in self.schema.names]]
+
+
+def write_pieces(
+    run: TableRun,
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    doing: str,
+    of_piece: Callable[[int, "pd.DataFrame"], "pd.DataFrame"],
+) -> int:
+    """Write of_piece(index of the first row, rows) of all rows of a table; return how many there are."""
+    writer, count = None, 0
+    pieces = run.pieces(source, doing)
+    first, frame = next(pieces)
+    found = of_piece(first, frame)
+    with tables.Writer(output, list(found.columns)) as writer:
+        writer.write(found)
+        count += len(found)
+        for first, frame in pieces:
+            writer.write(of_piece(first, frame))
+            count += len(frame)
+    return count
+
+
+def encode_rows(run: str | os.PathLike, source: str | os.PathLike, output: str | os.PathLike) -> int:
+    """Write the mean and standard deviation of q(z|x) of each row of a table.
+
+    Args:
+        run: a finished run, trained on a table.
+        source: the table: a file, a folder of files or a pattern.
+        output: a .csv or .parquet file: columns that the model does not look at (labels, ignored ones), then `mean_0`,
+            ..., `stddev_0`, ...
+
+    Returns:
+        how many rows there are.
+    """
+    table = TableRun.load(run)
+
+    def of_piece(first: int, frame: "pd.DataFrame") -> "pd.DataFrame":
+        found = over_batches(table.vae, _encode, table.loaded(frame), 0, 0)  # [2, N, n]
+        named = {
+            f"{name}_{unit}": found[row, :, unit]
+            for row, name in enumerate(("mean", "stddev"))
+            for unit in range(found.shape[2])
+        }
+        return table.keys(frame).assign(**named)
+
+    return write_pieces(table, source, output, "encoding", of_piece)
+
+
+def _encode(vae: model.VAE, setting: None, batch: Any, key: tf.Tensor) -> tf.Tensor:
+    posterior = vae.encode(batch)
+    return tf.stack([posterior.mean(), posterior.stddev()])  # [2, B, n]
+
+
+def impute_table(
+    run: str | os.PathLike,
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    samples: int = 1000,
+    draw: bool = False,
+    seed: int = 0,
+) -> int:
+    """Write a table with its gaps filled; all other cells stay as they are.
+
+    Args:
+        run: a finished run, trained on a table.
+        source: the table: a file, a folder of files or a pattern.
+        output: a .csv or .parquet file, with the columns of the table.
+        samples: importance samples for each row.
+        draw: whether to fill gaps with a draw of p(x_missing|x_observed), else with its mean, or the likeliest
+            category.
+        seed: integer; a row's noise follows from it and from the row's index.
+
+    Returns:
+        how many rows there are.
+    """
+    table = TableRun.load(run)
+
+    def of_piece(first: int, frame: "pd.DataFrame") -> "pd.DataFrame":
+        def fill(x: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+            return impute_rows(table.vae, x, condition, 1 if draw else None, samples, seed, first)
+
+        condition = data.conditions_of(frame, table.schema)
+        rows = frame if condition is None else (frame, condition)
+        filled = compatibility.fill_gaps(table.vae, rows, fill, False)
+        return frame.assign(**{name: filled[name] for name in filled.columns})
+
+    return write_pieces(table, source, output, "imputing", of_piece)
+
+
+def sample_rows(
+    run: str | os.PathLike,
+    output: str | os.PathLike,
+    rows: int,
+    given: dict[str, str] | None = None,
+    seed: int = 0,
+) -> int:
+    """Write rows drawn from the model of a run, as its table has them: categories by name, integers as integers.
+
+    Args:
+        run: a finished run, trained on a table.
+        output: a .csv or .parquet file.
+        rows: how many.
+        given: column -> value, of the columns that the model is conditioned on; all of them, or none where it is on
+            none.
+        seed: integer; a row's noise follows from it and from the row's index.
+    """
+    table = TableRun.load(run)
+    condition = data.condition_from_text(given or {}, table.schema)
+    with tables.Writer(output, table.schema) as writer:
+        for first in range(0, rows, AT_ONCE):
+            count = min(AT_ONCE, rows - first)
+            progress.doing(f"drawing rows, from row {first}")
+            key = random.seed(seed, random.Stream.SAMPLING, row=first)
+            x = table.vae.sample(count, condition, key, mean=False)
+            writer.write(table.schema.decode(x.numpy(), within=True))
+    return rows
