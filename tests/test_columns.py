@@ -10,8 +10,18 @@ import tensorflow as tf
 
 import tfvae
 from tests.models import FixedNormal, begin, linear_gaussian, weights
-from tfvae import distributions, evaluation, likelihoods, networks, objectives, posteriors, preprocessing, priors,
-random from tfvae.tables import Schema
+from tfvae import (
+    distributions,
+    evaluation,
+    likelihoods,
+    networks,
+    objectives,
+    posteriors,
+    preprocessing,
+    priors,
+    random,
+)
+from tfvae.tables import Schema
 
 SEED = random.seed(0, random.Stream.SAMPLING)
 GAPS = np.array([[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]], bool)  # of [4, 4], True where missing
@@ -198,9 +208,11 @@ def test_samples_have_the_gaps_of_the_data_where_these_are_modelled(trained):
     log_p = given.decode(tf.zeros((len(frame), 2))).log_prob(given.x)
     plain = given.decode(tf.zeros((len(frame), 2))).whole
     there = tf.cast(~np.isnan(given.x), tf.float32)
-    expected = distributions.Observed(plain, vae.likelihood.distribution(*[tf.zeros((1, *s)) for s in
-    vae.likelihood.shapes]).filler).log_prob(given.x) expected += tf.reduce_sum(there * math.log(0.8) + (1 - there) *
-    math.log(0.2), axis=1) np.testing.assert_allclose(log_p, expected, rtol=1e-4)
+    empty = [tf.zeros((1, *shape)) for shape in vae.likelihood.shapes]
+    filler = vae.likelihood.distribution(*empty).filler
+    expected = distributions.Observed(plain, filler).log_prob(given.x)
+    expected += tf.reduce_sum(there * math.log(0.8) + (1 - there) * math.log(0.2), axis=1)
+    np.testing.assert_allclose(log_p, expected, rtol=1e-4)
 
 
 def test_a_saved_model_knows_its_table(trained, tmp_path):
@@ -265,7 +277,10 @@ def test_images_may_have_gaps():
     ("make", "message"),
     [
         (lambda: likelihoods.Columns({}), "one block of columns or more"),
-        (lambda: likelihoods.Columns({"a": likelihoods.Normal(2), "b": likelihoods.Normal((2, 2))}), "the block 'b' has events"),
+        (
+            lambda: likelihoods.Columns({"a": likelihoods.Normal(2), "b": likelihoods.Normal((2, 2))}),
+            "the block 'b' has",
+        ),
         (lambda: likelihoods.Columns({"a": likelihoods.Normal(2)}, places=[0, 0]), "numbers from 0 to 1, each once"),
         (lambda: likelihoods.Columns({"a": FixedNormal(2)}), "the block 'a': the elements of FixedNormal"),
         (lambda: likelihoods.Observed(FixedNormal(2)), "none of them can be missing"),

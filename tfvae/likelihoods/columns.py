@@ -110,8 +110,10 @@ class Columns(distributions.Conditional):
         before = next(iter(blocks.values())).event_shape[:-1]
         for name, block in blocks.items():
             if block.event_shape[:-1] != before:
-                raise ValueError(f"the block {name!r} has events of shape {block.event_shape}, the first ones of
-                {before}")
+                raise ValueError(
+                    f"the block {name!r} has events of shape {block.event_shape}: but for their last axis, those of all "
+                    f"blocks must be alike, {before}"
+                )
         size = sum(block.event_shape[-1] for block in blocks.values())
         if places is not None and sorted(places) != list(range(size)):
             raise ValueError(f"places must be the numbers from 0 to {size - 1}, each once, not {list(places)}")

@@ -65,13 +65,11 @@ def write_pieces(
     of_piece: Callable[[int, "pd.DataFrame"], "pd.DataFrame"],
 ) -> int:
     """Write of_piece(index of the first row, rows) of all rows of a table; return how many there are."""
-    writer, count = None, 0
     pieces = run.pieces(source, doing)
-    first, frame = next(pieces)
-    found = of_piece(first, frame)
+    found = of_piece(*next(pieces))
+    count = len(found)
     with tables.Writer(output, list(found.columns)) as writer:
         writer.write(found)
-        count += len(found)
         for first, frame in pieces:
             writer.write(of_piece(first, frame))
             count += len(frame)
