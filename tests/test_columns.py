@@ -247,6 +247,16 @@ def test_the_encoder_sees_scaled_numbers_classes_and_gaps():
     assert seen[2, 0] == 0
 
 
+@pytest.mark.parametrize("column", [["a", "b", "a", None], [1.5, 2.5, -0.25, None]])
+def test_a_table_may_have_one_kind_of_columns(column):
+    schema = Schema.infer(pd.DataFrame({"only": column}))
+    layer = preprocessing.Table(schema)
+    x = schema.encode(pd.DataFrame({"only": column}))
+    layer.adapt(tf.data.Dataset.from_tensors(x))
+    assert layer.seen(x).shape == (4, *layer.seen_shape((1,)))
+    assert np.isfinite(layer.seen(x)).all()
+
+
 def test_images_may_have_gaps():
     """Missing pixels are left out of the likelihood, and the encoder is told of them."""
     begin()

@@ -26,6 +26,7 @@ FEW = (
     "compile={jit_compile: false, run_eagerly: true}",  # graphs and XLA have their own tests, and take their time
     "fit.epochs=1",
 )
+FEW_ROWS = ("data.batch_size=20", "compile={jit_compile: false, run_eagerly: true}", "fit={epochs: 1}")  # of a table
 TRAINING = ("seed", "strategy", "objective", "optimizer", "compile", "fit")  # these keys are of training alone
 
 # called in every way: one yaml for each kind of signature; tests/test_serving.py calls a plain VAE's
@@ -49,6 +50,11 @@ PROGRAMS = {programs(path): path for path in reversed(NAMED)}  # the first yaml 
 DISTINCT = sorted(PROGRAMS.values())
 
 
+def few(path):
+    """Settings of a yaml for few examples of its kind."""
+    return FEW_ROWS if str(config.keys(path)["data"]["name"]).endswith(".csv") else FEW
+
+
 def of_yamls(paths):
     return pytest.mark.parametrize("path", paths, ids=lambda path: path.stem)
 
@@ -63,7 +69,7 @@ def check():
 
 def assert_trains(path, run):
     """Trains a yaml in a run folder, loads it, evaluates it, and draws its curves."""
-    trained = training.train(path, run, FEW)
+    trained = training.train(path, run, few(path))
     again, _ = training.load(run)
     np.testing.assert_array_equal(weights(again), weights(trained))
     result = training.evaluate(run, samples=3, more=False)
@@ -113,9 +119,10 @@ def test_every_yaml_trains_and_those_that_are_called_are_exported():
 @of_yamls([path for path in NAMED if path.stem in CALLED])
 def test_every_way_to_call_gives_the_models_answers(path, tmp_path):
     """Untrained: what is exported is the same."""
-    experiment = config.read(path, FEW)
+    experiment = config.read(path, few(path))
     train, _ = config.training_data(experiment)
-    exporting.export(config.compiled_vae(experiment, train.element_spec), tmp_path, samples=5)
+    vae = config.compiled_vae(experiment, train.element_spec, config.table_schema(experiment))
+    exporting.export(vae, tmp_path, samples=5)
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "served.py"), str(tmp_path)], capture_output=True, text=True
     )

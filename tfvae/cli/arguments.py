@@ -132,15 +132,32 @@ def _rows(adding: argparse.ArgumentParser, output: str) -> None:
     adding.add_argument("run", metavar="RUN", type=_path, help="folder of a finished run, trained on a table")
     adding.add_argument("input", metavar="INPUT", type=_path, help="a .csv or .parquet file, or a folder of such")
     adding.add_argument("output", metavar="OUTPUT", type=_path, help=f"a .csv or .parquet file: {output}")
+    adding.add_argument(
+        "--unknown",
+        choices=["refuse", "allow"],
+        default="refuse",
+        help="what to do with a category that the model does not know: refuse it (default), or take it for a gap",
+    )
 
 
 def _encode(adding: argparse.ArgumentParser) -> None:
     _rows(adding, "mean and standard deviation of q(z|x) of each row")
 
 
+def _score(adding: argparse.ArgumentParser) -> None:
+    _rows(adding, "-log p(x) of each row, whether it is odd, and which columns are")
+    _importance(adding, 100)
+    adding.add_argument(
+        "--contamination",
+        type=_number(float, 1e-6, 1 - 1e-6),
+        default=0.05,
+        help="share of held-out rows that lie beyond the threshold (default: 0.05)",
+    )
+
+
 def _impute(adding: argparse.ArgumentParser) -> None:
     _rows(adding, "the table, its gaps filled")
-    _importance(adding)
+    _importance(adding, 1000)
     adding.add_argument("--draw", action="store_true", help="fill with a draw, not the mean or the likeliest category")
     _seed(adding)
 
@@ -155,9 +172,12 @@ def _sample(adding: argparse.ArgumentParser) -> None:
     _seed(adding)
 
 
-def _importance(adding: argparse.ArgumentParser) -> None:
+def _importance(adding: argparse.ArgumentParser, samples: int) -> None:
     adding.add_argument(
-        "--samples", type=_number(int, 1, MAX_SAMPLES), default=1000, help="importance samples per row (default: 1000)"
+        "--samples",
+        type=_number(int, 1, MAX_SAMPLES),
+        default=samples,
+        help=f"importance samples per row (default: {samples})",
     )
 
 
@@ -201,6 +221,7 @@ ARGUMENTS: dict[str, tuple[Adder, Check]] = {  # verb: what adds its arguments, 
     "plot": (_plot, checks.check_plot),
     "tune": (_tune, checks.check_tune),
     "encode": (_encode, checks.check_rows),
+    "score": (_score, checks.check_rows),
     "impute": (_impute, checks.check_rows),
     "sample": (_sample, checks.check_sample),
     "export": (_export, checks.check_export),

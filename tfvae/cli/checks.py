@@ -23,15 +23,6 @@ __all__ = [
     "check_train",
     "check_tune",
 ]
-    "check_evaluate",
-    "check_export",
-    "check_plot",
-    "check_rows",
-    "check_sample",
-    "check_serve",
-    "check_train",
-    "check_tune",
-]
 
 
 def check_train(options: argparse.Namespace) -> None:

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from tfvae import progress, tensorflow_output
 from tfvae.cli import tables, terminal
 
-__all__ = ["TRIALS_PER_PROCESS", "encode", "evaluate", "export", "impute", "plot", "sample", "serve", "train", "tune"]
+__all__ = [
+    "TRIALS_PER_PROCESS",
+    "encode",
+    "evaluate",
+    "export",
+    "impute",
+    "plot",
+    "sample",
+    "score",
+    "serve",
+    "train",
+    "tune",
+]
 
 TRIALS_PER_PROCESS = 5  # of `tune`: TensorFlow keeps the programs of models that are gone, some 100 MB a trial
 
@@ -101,7 +113,17 @@ def encode(options: argparse.Namespace) -> None:
     _start_tensorflow("tfvae.training")
     from tfvae import training
 
-    count = training.encode_rows(options.run, options.input, options.output)
+    count = training.encode_rows(options.run, options.input, options.output, options.unknown)
+    print(f"written: {options.output} ({count} rows)")
+
+
+def score(options: argparse.Namespace) -> None:
+    """Say how odd the rows of a table are: -log p(x) in nats, a flag, and the columns that make a row odd."""
+    _start_tensorflow("tfvae.training")
+    from tfvae import training
+
+    settings = {"contamination": options.contamination, "samples": options.samples, "unknown": options.unknown}
+    count = training.score_table(options.run, options.input, options.output, **settings)
     print(f"written: {options.output} ({count} rows)")
 
 
@@ -110,7 +132,7 @@ def impute(options: argparse.Namespace) -> None:
     _start_tensorflow("tfvae.training")
     from tfvae import training
 
-    settings = {"samples": options.samples, "draw": options.draw, "seed": options.seed}
+    settings = {"samples": options.samples, "draw": options.draw, "seed": options.seed, "unknown": options.unknown}
     count = training.impute_table(options.run, options.input, options.output, **settings)
     print(f"written: {options.output} ({count} rows)")
 

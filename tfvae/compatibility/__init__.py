@@ -4,7 +4,7 @@ from tfvae.compatibility.data import batch_data, check_data
 from tfvae.compatibility.errors import NotApplicable, unwrap_errors
 from tfvae.compatibility.parts import bounds_of_x, check_adapted, check_format, check_parts
 from tfvae.compatibility.protocol import Loaded, VAELike
-from tfvae.compatibility.rows import as_numbers, fill_gaps, is_frame
+from tfvae.compatibility.rows import as_numbers, fill_frame, fill_gaps, is_frame
 from tfvae.compatibility.shapes import (
     check_dtype,
     check_event,
@@ -34,6 +34,7 @@ __all__ = [
     "check_latents",
     "check_parts",
     "drop_weights",
+    "fill_frame",
     "fill_gaps",
     "is_frame",
     "split_pair",

@@ -8,7 +8,7 @@ import numpy as np
 from tfvae import tables
 from tfvae.compatibility.protocol import VAELike
 
-__all__ = ["as_numbers", "fill_gaps", "is_frame"]
+__all__ = ["as_numbers", "fill_frame", "fill_gaps", "is_frame"]
 
 
 def is_frame(data: Any) -> bool:
@@ -48,13 +48,12 @@ def fill_gaps(vae: VAELike, data: Any, function: Callable[..., np.ndarray], seve
     x, condition = vae.split(data)
     found = function(np.asarray(x), None if condition is None else np.asarray(condition))
     if is_frame(frame):
-        found = [_fill(vae, tables.read(frame), rows) for rows in found]
+        found = [fill_frame(vae, tables.read(frame), rows) for rows in found]
     return found if several else found[0]
 
 
-def _fill(vae: VAELike, frame: Any, x: np.ndarray) -> Any:
-    """Give a data frame, whose missing cells are filled from x `[N, D]`: the others stay as they are, to the last
-    bit."""
+def fill_frame(vae: VAELike, frame: Any, x: np.ndarray) -> Any:
+    """Give a data frame whose missing cells are filled from x `[N, D]`; the others stay as they are."""
     filled = vae.preprocessor_view.schema.decode(x, within=True).set_index(frame.index)
     for name in filled.columns:
         filled[name] = filled[name].where(frame[name].isna(), frame[name])

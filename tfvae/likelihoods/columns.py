@@ -111,7 +111,7 @@ class Columns(distributions.Conditional):
         for name, block in blocks.items():
             if block.event_shape[:-1] != before:
                 raise ValueError(
-                    f"the block {name!r} has events of shape {block.event_shape}: but for their last axis, those of all "
+                    f"the block {name!r} has events of shape {block.event_shape}: but for the last axis, those of all "
                     f"blocks must be alike, {before}"
                 )
         size = sum(block.event_shape[-1] for block in blocks.values())

@@ -15,6 +15,7 @@ __all__ = ["Gaps", "Table"]
 register = keras.saving.register_keras_serializable("tfvae")
 
 FARTHEST = 10.0  # that a scaled number is shown from 0: one wild cell must not drown the others
+TINY = np.finfo(np.float32).tiny
 SAMPLE = 100_000  # rows that scales are measured of
 
 
@@ -89,7 +90,7 @@ class Table(Preprocessor):
         missing = tf.math.is_nan(x)
         scaled = (self._numbers(x) - self.center.value) / self.scale.value
         scaled = tf.clip_by_value(scaled, -FARTHEST, FARTHEST)
-        parts = [tf.where(tf.gather(missing, self.numbers, axis=-1), 0.0, scaled)]
+        parts = [tf.where(tf.math.is_nan(scaled), 0.0, scaled)]
         for place, classes in self.coded.items():
             code = tf.where(missing[..., place], -1.0, x[..., place])
             parts.append(tf.one_hot(tf.cast(code, tf.int32), classes))
@@ -105,9 +106,10 @@ class Table(Preprocessor):
 
     def _numbers(self, x: tf.Tensor) -> tf.Tensor:
         """Give the columns of numbers, those that are seen through a logarithm so: `[..., D] -> [..., n]`."""
-        found = tf.gather(x, self.numbers, axis=-1)
-        logs = tf.math.log(tf.maximum(found + self.shift, np.finfo(np.float32).tiny))
-        return tf.where(self.through_log, logs, found)
+        found = tf.gather(x, np.array(self.numbers, np.int32), axis=-1)
+        shifted = found + np.array(self.shift, np.float32)
+        logs = tf.math.log(tf.where(shifted > 0, shifted, tf.where(tf.math.is_nan(found), found, TINY)))
+        return tf.where(np.array(self.through_log, bool), logs, found)
 
     def get_config(self) -> dict[str, Any]:
         own = {"robust": self.robust, "log": self.log, "gaps": self.gaps, "hide": self.hide}
@@ -130,6 +132,10 @@ class Gaps(Preprocessor):
     def __init__(self, preprocessor: Preprocessor | None = None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.preprocessor = preprocessor
+
+    def build(self, input_shape: tuple) -> None:
+        if self.preprocessor is not None and not self.preprocessor.built:
+            self.preprocessor.build(input_shape)
 
     @property
     def bounds(self) -> Bounds:

@@ -8,6 +8,7 @@ from tfvae.training.plot_run import plot
 from tfvae.training.rows_run import encode_rows, impute_table, sample_rows
 from tfvae.training.run_folder import RunFolder, lock
 from tfvae.training.run_record import best_epoch
+from tfvae.training.score_run import score_table
 from tfvae.training.train_run import train, train_experiment
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "lock",
     "plot",
     "sample_rows",
+    "score_table",
     "train",
     "train_experiment",
 ]

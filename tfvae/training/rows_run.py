@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from tfvae import compatibility, data, model, progress, random, tables
@@ -16,28 +15,35 @@ from tfvae.training.run_folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TableRun", "encode_rows", "impute_table", "sample_rows"]
+__all__ = ["TableRun", "Unknown", "encode_rows", "impute_table", "sample_rows", "write_pieces"]
 
+Unknown = Literal["refuse", "allow"]
 AT_ONCE = 2**14  # rows that are held in memory
 
 
 class TableRun(NamedTuple):
-    """The model of a run that was trained on a table, and the table's schema."""
+    """The model of a run that was trained on a table, the table's schema, and what is done with a category that it does
+    not know: "refuse" it, or "allow" it, as a missing cell."""
 
     vae: model.VAE
     schema: tables.Schema
+    unknown: Unknown = "refuse"
 
     @classmethod
-    def load(cls, run: str | os.PathLike) -> "TableRun":
+    def load(cls, run: str | os.PathLike, unknown: Unknown = "refuse") -> "TableRun":
         """Load it; ValueError where the run is of other data than a table, or has no `preprocessing.Table`."""
-        vae, _ = finished_run.load(run)
+        return cls.of(finished_run.load(run)[0], run, unknown)
+
+    @classmethod
+    def of(cls, vae: model.VAE, run: str | os.PathLike, unknown: Unknown = "refuse") -> "TableRun":
+        """Give it of the model of a run; ValueError as `load`."""
         schema = vae.preprocessor_view.schema
         if schema is None:
             raise ValueError(
                 f"{RunFolder(run)} was not trained on a table: its model has no schema of columns (train with the "
                 "preprocessor Table, as configs/table.yaml does)"
             )
-        return cls(vae, schema)
+        return cls(vae, schema, unknown)
 
     def pieces(self, source: str | os.PathLike, doing: str) -> Iterator[tuple[int, "pd.DataFrame"]]:
         """Read a table in pieces: the index of the first row, and the rows."""
@@ -49,7 +55,7 @@ class TableRun(NamedTuple):
 
     def loaded(self, frame: "pd.DataFrame") -> Any:
         """Give rows as the model takes them: x `[N, D]`, or a pair with their conditions."""
-        x, condition = self.schema.encode(frame), data.conditions_of(frame, self.schema)
+        x, condition = self.schema.encode(frame, self.unknown), data.conditions_of(frame, self.schema)
         return x if condition is None else (x, condition)
 
     def keys(self, frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -64,7 +70,7 @@ def write_pieces(
     doing: str,
     of_piece: Callable[[int, "pd.DataFrame"], "pd.DataFrame"],
 ) -> int:
-    """Write of_piece(index of the first row, rows) of all rows of a table; return how many there are."""
+    """Write of_piece(index of the first row, rows) of all rows of a table, read as `run` has it: how many there are."""
     pieces = run.pieces(source, doing)
     found = of_piece(*next(pieces))
     count = len(found)
@@ -76,7 +82,9 @@ def write_pieces(
     return count
 
 
-def encode_rows(run: str | os.PathLike, source: str | os.PathLike, output: str | os.PathLike) -> int:
+def encode_rows(
+    run: str | os.PathLike, source: str | os.PathLike, output: str | os.PathLike, unknown: Unknown = "refuse"
+) -> int:
     """Write the mean and standard deviation of q(z|x) of each row of a table.
 
     Args:
@@ -84,11 +92,12 @@ def encode_rows(run: str | os.PathLike, source: str | os.PathLike, output: str |
         source: the table: a file, a folder of files or a pattern.
         output: a .csv or .parquet file: columns that the model does not look at (labels, ignored ones), then `mean_0`,
             ..., `stddev_0`, ...
+        unknown: as for `TableRun`.
 
     Returns:
         how many rows there are.
     """
-    table = TableRun.load(run)
+    table = TableRun.load(run, unknown)
 
     def of_piece(first: int, frame: "pd.DataFrame") -> "pd.DataFrame":
         found = over_batches(table.vae, _encode, table.loaded(frame), 0, 0)  # [2, N, n]
@@ -114,6 +123,7 @@ def impute_table(
     samples: int = 1000,
     draw: bool = False,
     seed: int = 0,
+    unknown: Unknown = "refuse",
 ) -> int:
     """Write a table with its gaps filled; all other cells stay as they are.
 
@@ -125,19 +135,17 @@ def impute_table(
         draw: whether to fill gaps with a draw of p(x_missing|x_observed), else with its mean, or the likeliest
             category.
         seed: integer; a row's noise follows from it and from the row's index.
+        unknown: as for `TableRun`.
 
     Returns:
         how many rows there are.
     """
-    table = TableRun.load(run)
+    table = TableRun.load(run, unknown)
 
     def of_piece(first: int, frame: "pd.DataFrame") -> "pd.DataFrame":
-        def fill(x: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
-            return impute_rows(table.vae, x, condition, 1 if draw else None, samples, seed, first)
-
-        condition = data.conditions_of(frame, table.schema)
-        rows = frame if condition is None else (frame, condition)
-        filled = compatibility.fill_gaps(table.vae, rows, fill, False)
+        x, condition = table.schema.encode(frame, table.unknown), data.conditions_of(frame, table.schema)
+        whole = impute_rows(table.vae, x, condition, 1 if draw else None, samples, seed, first)[0]
+        filled = compatibility.fill_frame(table.vae, frame, whole)
         return frame.assign(**{name: filled[name] for name in filled.columns})
 
     return write_pieces(table, source, output, "imputing", of_piece)

@@ -1,0 +1,109 @@
+"""The verbs on rows of tables: what goes in comes out, in names and units, whole, and alike in any pieces."""
+
+import pathlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.test_columns import people
+from tfvae import cli, tables, training
+from tfvae.training import rows_run
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMALL = (
+    "encoder={mlp: {units: [16]}}",
+    "decoder={mlp: {units: [16]}}",
+    "latent_size=2",
+    "fit={epochs: 2}",
+    "compile={jit_compile: false, run_eagerly: true}",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run on a table of all kinds of columns with gaps, in the file table.csv beside it; `name` is kept aside."""
+    folder = tmp_path_factory.mktemp("rows")
+    frame = people().assign(name=[f"row {index}" for index in range(60)])
+    frame.to_csv(folder / "table.csv", index=False)
+    settings = [f"data.name={folder / 'table.csv'}", "data.labels=[name]", *SMALL]
+    training.train(ROOT / "configs" / "table.yaml", folder / "run", settings, verbose=0)
+    return folder / "run"
+
+
+def command(*words):
+    return cli.main([*map(str, words), "--quiet"])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_gaps_are_filled_and_all_else_stays(run, tmp_path, ending):
+    source, output = run.parent / "table.csv", tmp_path / f"whole{ending}"
+    assert command("impute", run, source, output, "--samples", "5") == 0
+    before, after = tables.read(source), tables.read(output)
+    assert list(after.columns) == list(before.columns) and not after.isna().any().any()
+    for name in before.columns:
+        there = before[name].notna()
+        assert (after[name][there].astype(str) == before[name][there].astype(str)).all(), name
+
+
+def test_rows_come_out_alike_in_any_pieces(run, tmp_path, monkeypatch):
+    source = run.parent / "table.csv"
+    training.impute_table(run, source, tmp_path / "one.csv", samples=5, draw=True)
+    training.sample_rows(run, tmp_path / "drawn.csv", 60)
+    monkeypatch.setattr(rows_run, "AT_ONCE", 17)
+    training.impute_table(run, source, tmp_path / "two.csv", samples=5, draw=True)
+    training.sample_rows(run, tmp_path / "drawn_too.csv", 60)
+    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+    assert (tmp_path / "drawn.csv").read_text() == (tmp_path / "drawn_too.csv").read_text()
+
+
+def test_rows_are_encoded_beside_what_names_them(run, tmp_path):
+    source = run.parent / "table.csv"
+    assert command("encode", run, source, tmp_path / "codes.csv") == 0
+    found, frame = tables.read(tmp_path / "codes.csv"), tables.read(source)
+    assert list(found.columns) == ["name", "mean_0", "mean_1", "stddev_0", "stddev_1"]
+    assert (found["name"] == frame["name"]).all()
+    vae, _ = training.load(run)
+    posterior = vae.encode(frame.drop(columns="name"))
+    np.testing.assert_allclose(found[["mean_0", "mean_1"]], posterior.mean(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found[["stddev_0", "stddev_1"]], posterior.stddev(), rtol=1e-4)
+
+
+def test_drawn_rows_are_as_those_of_the_table(run, tmp_path):
+    assert command("sample", run, tmp_path / "drawn.parquet", "--rows", "40") == 0
+    drawn, frame = pd.read_parquet(tmp_path / "drawn.parquet"), tables.read(run.parent / "table.csv")
+    assert len(drawn) == 40 and list(drawn.columns) == [name for name in frame.columns if name != "name"]
+    assert set(drawn["job"]) <= set(frame["job"].dropna())
+    assert drawn["visits"].dtype.kind in "iu" and drawn["visits"].between(0, frame["visits"].max()).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["impute", "{run}", "{folder}/nothing.csv", "{new}.csv"], "there is no table"),
+        (["impute", "{run}", "{table}", "{new}.xlsx"], "of a format that is not known"),
+        (["impute", "{run}", "{table}", "{table}"], "table.csv exists: choose another name"),
+        (["encode", "{folder}", "{table}", "{new}.csv"], "is not the folder of a finished run"),
+        (["encode", "{run}", "{less}", "{new}.csv"], "column 'height' is missing"),
+        (["encode", "{run}", "{other}", "{new}.csv"], "'pilot'"),
+        (["sample", "{run}", "{new}.csv", "--given", "job"], "--given must be column=value"),
+        (["sample", "{run}", "{new}.csv", "--given", "job=cook"], "'job' is no condition of the model"),
+        (["sample", "{run}", "{new}.csv", "--rows", "0"], "must be 1 or more"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value[:1]),
+)
+def test_what_is_wrong_is_one_line_and_nothing_is_written(run, tmp_path, capsys, words, message):
+    table = run.parent / "table.csv"
+    frame = tables.read(table)
+    frame.drop(columns="height").to_csv(tmp_path / "less.csv", index=False)
+    frame.assign(job="pilot").to_csv(tmp_path / "other.csv", index=False)
+    before = sorted(tmp_path.iterdir())
+    places = {"run": run, "folder": tmp_path, "table": table, "new": tmp_path / "new"}
+    places |= {"less": tmp_path / "less.csv", "other": tmp_path / "other.csv"}
+    try:
+        status = command(*(word.format(**places) for word in words))
+    except SystemExit as error:
+        status = error.code
+    line = capsys.readouterr().err
+    assert status == 2 and message in line and line.startswith("error: ") and line.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
