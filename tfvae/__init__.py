@@ -28,10 +28,12 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time a module is impo
         training,
         tuning,
     )
+    from tfvae.detector import AnomalyDetector
     from tfvae.model import VAE
 
 __all__ = [
     "VAE",
+    "AnomalyDetector",
     "callbacks",
     "compatibility",
     "config",
@@ -56,6 +58,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = import_when_used(__name__, tuple(__all__[1:]), {"VAE": "model"})
+    __getattr__, __dir__ = import_when_used(
+        __name__, tuple(__all__[2:]), {"VAE": "model", "AnomalyDetector": "detector"}
+    )
 
 import_parts_with_keras()

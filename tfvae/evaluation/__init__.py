@@ -2,6 +2,8 @@
 
 from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.annealing import Annealed, Bounds, annealed, bidirectional
+from tfvae.evaluation.anomaly import Anomalies, Scorer, anomaly, subtract_typical
+from tfvae.evaluation.anomaly_scores import score_of_batch, score_rows
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.disentanglement import DCI, codes, dci, factor_vae_score, mig, sap
 from tfvae.evaluation.evidence import (
@@ -37,6 +39,7 @@ from tfvae.evaluation.units import Units, active_units, kl_per_unit, latent_unit
 __all__ = [
     "DCI",
     "Annealed",
+    "Anomalies",
     "Bounds",
     "DensityCoverage",
     "Estimate",
@@ -47,10 +50,12 @@ __all__ = [
     "NotApplicable",
     "PrecisionRecall",
     "RateDistortion",
+    "Scorer",
     "Units",
     "active_units",
     "aggregate_kl",
     "annealed",
+    "anomaly",
     "bidirectional",
     "bits_per_dimension",
     "codes",
@@ -75,5 +80,8 @@ __all__ = [
     "precision_recall",
     "rate_distortion",
     "sap",
+    "score_of_batch",
+    "score_rows",
     "squared_error",
+    "subtract_typical",
 ]

@@ -1,5 +1,6 @@
 """Where log p(x) - ELBO is lost: to the family of q, and to the encoder; nats."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -11,7 +12,7 @@ from tfvae.evaluation.evidence import log_marginal
 from tfvae.evaluation.information import average_draws
 from tfvae.model import VAE
 
-__all__ = ["Gap", "gap"]
+__all__ = ["Gap", "gap", "refine_batch"]
 
 
 class Gap(NamedTuple):
@@ -93,10 +94,42 @@ def gap(
 def _elbos(vae, settings, batch, key):
     """Compute the ELBOs of q(z|x) and of the best local normal, `[2, B]`."""
     samples, steps, draws, rate = settings
+    return refine_batch(vae, batch, samples, steps, draws, rate, key)
+
+
+def _draw(q, count, seed):
+    return q.experimental_sample_and_log_prob(count, seed=seed)
+
+
+def refine_batch(
+    vae: VAE,
+    batch: Any,
+    samples: int,
+    steps: int,
+    draws: int,
+    rate: float,
+    key: tf.Tensor,
+    draw: Callable[..., tuple[tf.Tensor, tf.Tensor]] = _draw,
+) -> tf.Tensor:
+    """Give the ELBO of the encoder's q(z|x), and that of each example's own best q that Adam finds from there: nats.
+
+    Args:
+        vae: the model; its posterior is `refinable`.
+        batch: as loaded, `[B, ...]`; of a conditional VAE, a pair.
+        samples: draws of z for the two ELBOs, which share their noise.
+        steps: of Adam, with a learning rate that falls linearly to 0.
+        draws: of z in each step.
+        rate: learning rate of Adam at first.
+        key: int32 `[2]`.
+        draw: function (q, count, seed) -> z `[S, B, n]`, log q(z) `[S, B]`.
+
+    Returns:
+        `[2, B]`.
+    """
     given, local = vae.given(batch), vae.posterior.from_unconstrained
 
     def elbo(q, count, seed):
-        z, log_q = q.experimental_sample_and_log_prob(count, seed=seed)  # [S, B, n]
+        z, log_q = draw(q, count, seed)  # [S, B, n]
         return tf.reduce_mean(given.log_likelihood(z) + given.prior.log_prob(z) - log_q, axis=0)  # [B]
 
     def loss_gradient(parameters, seed):  # [K, B, n]

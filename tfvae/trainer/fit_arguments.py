@@ -19,6 +19,11 @@ class FitData(NamedTuple):
     sample_weight: Any = None
 
     @classmethod
+    def of(cls, vae: VAELike, x: Any, y: Any = None, sample_weight: Any = None) -> "FitData":
+        """Give data as users do; of data frames as numbers."""
+        return cls(as_numbers(vae, x), y, sample_weight)
+
+    @classmethod
     def of_validation(cls, vae: VAELike, data: Any) -> "FitData | None":
         """Take apart `validation_data`: a data set, an array, or a tuple of arrays; None where there is none."""
         if data is None:

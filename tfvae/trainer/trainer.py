@@ -106,8 +106,7 @@ class Trainer(StepModel):
             steps_per_epoch=steps_per_epoch,
             validation_steps=validation_steps,
         )
-        data = FitData(compatibility.as_numbers(self, x), y, sample_weight)
-        validation = FitData.of_validation(self, validation_data)
+        data, validation = FitData.of(self, x, y, sample_weight), FitData.of_validation(self, validation_data)
         check_arguments(data, validation, class_weight)
         set_modes(list_callbacks(callbacks), self.directions)
         compatibility.check_adapted(self)
@@ -149,7 +148,7 @@ class Trainer(StepModel):
         if of_keras:  # a call by Keras' own `fit`, whose data is ready; other names it refuses
             return super().evaluate(x, steps=steps, callbacks=callbacks, return_dict=return_dict, **of_keras)
         check_counts(batch_size=batch_size, steps=steps)
-        data, rows = FitData(compatibility.as_numbers(self, x), y, sample_weight), batch_size or BATCH_SIZE
+        data, rows = FitData.of(self, x, y, sample_weight), batch_size or BATCH_SIZE
         check_arguments(data)
         size = self._check_and_size(data, None, rows, callbacks, [steps])
         with self._steps_in_groups(size, [steps]):
@@ -171,13 +170,12 @@ class Trainer(StepModel):
     ) -> np.ndarray:
         """Give reconstructions of all of x, `[N, *event]`, as `keras.Model.predict` gives what `call` does."""
         check_counts(batch_size=batch_size, steps=steps)
-        x = compatibility.as_numbers(self, x)
-        data, rows = FitData(x), batch_size or BATCH_SIZE
+        data, rows = FitData.of(self, x), batch_size or BATCH_SIZE
         check_arguments(data)
         size = self._check_and_size(data, None, rows, callbacks, [steps])
         with self._steps_in_groups(size, [steps]):
             return super().predict(
-                feed_batches(self, x), batch_size, verbose, steps, add_progress_bar(callbacks, verbose)
+                feed_batches(self, data.x), batch_size, verbose, steps, add_progress_bar(callbacks, verbose)
             )
 
     def save(

@@ -1,0 +1,148 @@
+"""Several trainings of one VAE of a table, from other starts: its members share every program, and differ in weights.
+
+A program takes longer to make than a small table takes to be learned. So there is one VAE, whose weights are drawn
+anew for each member, and put back when a member is asked.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae import likelihoods, networks, posteriors, preprocessing, priors, progress
+from tfvae.model import VAE
+from tfvae.tables import Schema
+
+__all__ = ["Training", "iterate_members", "make_vae", "train_members"]
+
+Weights = list[np.ndarray]
+
+HELD_OUT = 0.2  # of the rows, for each member others: they say when to stop
+TINY = 40  # rows, below which none are held out: all rows say when to stop
+STEPS = 50  # of a round at least, after which the held-out rows are looked at
+ROWS_AT_ONCE = 512  # of the held-out ones
+WORTH_XLA = 1000  # steps, from which on a faster program makes up for the seconds that XLA takes to make it
+
+
+class Training(NamedTuple):
+    """How members are trained.
+
+    Attributes:
+        members: how many.
+        epochs: passes over the rows at most.
+        patience: passes without a better ELBO of the held-out rows, after which a member is done.
+        batch_size: rows of a step; of smaller tables all rows.
+        learning_rate: of Adam.
+        seed: integer.
+    """
+
+    members: int
+    epochs: int
+    patience: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+def make_vae(schema: Schema, latent_size: int, units: Sequence[int], seed: int) -> VAE:
+    """Make a VAE of a table: a likelihood for each column by its kind, and dense layers of these widths."""
+    preprocessor = preprocessing.Table(schema)
+    size = len(schema.encoded)
+    return VAE(
+        encoder=networks.mlp(preprocessor.seen_shape((size,)), tuple(units)),
+        posterior=posteriors.DiagonalNormal(latent_size),
+        prior=priors.StandardNormal(latent_size),
+        decoder=networks.mlp(latent_size, tuple(units)[::-1]),
+        likelihood=likelihoods.table(size, schema),
+        preprocessor=preprocessor,
+        seed=seed,
+    )
+
+
+def train_members(vae: VAE, x: np.ndarray, training: Training) -> tuple[list[Weights], list[float]]:
+    """Train members on rows x `[N, D]`.
+
+    Args:
+        vae: not compiled; it is left with the weights of the last member.
+        x: as the VAE's schema encodes rows, NaN where missing.
+        training: how.
+
+    Returns:
+        the weights of each member; the best ELBO of its held-out rows, nats.
+    """
+    plan = _plan(len(x), training)
+    worth = plan.rounds * plan.passes * plan.kept // plan.batch * training.members >= WORTH_XLA
+    vae.compile(keras.optimizers.Adam(training.learning_rate), jit_compile="auto" if worth else False)
+    vae.adapt(x)
+    vae.optimizer.build(vae.trainable_variables)
+    state = [np.array(variable) for variable in vae.optimizer.variables]
+    start = vae.get_weights()
+    weights, elbos = [], []
+    for member in range(training.members):
+        progress.at(f"member {member + 1} of {training.members}")
+        rng = np.random.default_rng([training.seed, member])
+        vae.set_weights(start)
+        _draw_kernels(vae, rng)
+        for variable, value in zip(vae.optimizer.variables, state, strict=True):
+            variable.assign(value)
+        elbos.append(_train(vae, x, plan, rng))
+        weights.append(vae.get_weights())
+    return weights, elbos
+
+
+def iterate_members(vae: VAE, weights: Sequence[Weights]) -> Iterator[VAE]:
+    """Give the VAE with the weights of one member after the other."""
+    for of_member in weights:
+        vae.set_weights(of_member)
+        yield vae
+
+
+class _Plan(NamedTuple):
+    """How the rows of a table are gone through."""
+
+    held_out: int  # rows
+    kept: int  # rows that are trained on
+    batch: int  # rows of a step
+    passes: int  # over the rows in a round
+    rounds: int  # at most
+    patience: int  # rounds
+
+
+def _plan(rows: int, training: Training) -> _Plan:
+    held_out = 0 if rows < TINY else round(HELD_OUT * rows)
+    if held_out > ROWS_AT_ONCE:
+        held_out -= held_out % ROWS_AT_ONCE  # batches of one size are one program
+    kept = rows - held_out
+    batch = min(training.batch_size, kept)
+    passes = min(training.epochs, math.ceil(STEPS * batch / kept))
+    patience = math.ceil(training.patience / passes)
+    return _Plan(held_out, kept, batch, passes, math.ceil(training.epochs / passes), patience)
+
+
+def _train(vae: VAE, x: np.ndarray, plan: _Plan, rng: np.random.Generator) -> float:
+    """Train a member until its held-out rows get no better; give their best ELBO, whose weights are kept."""
+    order = rng.permutation(len(x))
+    held_out = x[order[: plan.held_out]] if plan.held_out else x
+    rows = tf.data.Dataset.from_tensor_slices(x[order[plan.held_out :]])
+    rows = rows.shuffle(plan.kept, int(rng.integers(2**31))).repeat(plan.passes)
+    stop = keras.callbacks.EarlyStopping("val_elbo", mode="max", patience=plan.patience, restore_best_weights=True)
+    history = vae.fit(
+        rows.batch(plan.batch, drop_remainder=True),
+        validation_data=held_out,
+        validation_batch_size=min(len(held_out), ROWS_AT_ONCE),
+        epochs=plan.rounds,
+        callbacks=[stop],
+        verbose=0,
+    )
+    return float(np.max(history.history["val_elbo"]))
+
+
+def _draw_kernels(vae: VAE, rng: np.random.Generator) -> None:
+    """Draw all matrices of weights as Keras' dense layers start: Glorot and Bengio 2010, AISTATS."""
+    for weight in vae.trainable_weights:
+        if weight.name == "kernel":
+            limit = math.sqrt(6.0 / sum(weight.shape))
+            weight.assign(rng.uniform(-limit, limit, weight.shape))
