@@ -47,14 +47,31 @@ def test_gaps_are_filled_and_all_else_stays(run, tmp_path, ending):
 
 
 def test_rows_come_out_alike_in_any_pieces(run, tmp_path, monkeypatch):
-    source = run.parent / "table.csv"
+    source = tmp_path / "long.csv"
+    pd.concat([tables.read(run.parent / "table.csv")] * 5).to_csv(source, index=False)
     training.impute_table(run, source, tmp_path / "one.csv", samples=5, draw=True)
-    training.sample_rows(run, tmp_path / "drawn.csv", 60)
-    monkeypatch.setattr(rows_run, "AT_ONCE", 17)
+    monkeypatch.setattr(rows_run, "AT_ONCE", 128)
     training.impute_table(run, source, tmp_path / "two.csv", samples=5, draw=True)
-    training.sample_rows(run, tmp_path / "drawn_too.csv", 60)
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
-    assert (tmp_path / "drawn.csv").read_text() == (tmp_path / "drawn_too.csv").read_text()
+
+
+def test_fewer_drawn_rows_are_the_first_of_more(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(rows_run, "DRAWN", 16)
+    for rows in (20, 40):
+        training.sample_rows(run, tmp_path / f"{rows}.csv", rows)
+    few, more = ((tmp_path / f"{rows}.csv").read_text().splitlines() for rows in (20, 40))
+    assert len(few) == 21 and more[:21] == few and len(set(more)) > 35
+
+
+def test_odd_rows_are_flagged_and_their_columns_named(run, tmp_path):
+    frame = tables.read(run.parent / "table.csv")
+    frame.loc[3, "height"] = 900.0
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    assert command("score", run, tmp_path / "odd.csv", tmp_path / "scores.csv", "--samples", "10") == 0
+    found = tables.read(tmp_path / "scores.csv")
+    assert list(found.columns) == ["name", "score", "flag", "odd_columns"] and len(found) == 60
+    assert found["flag"][3] and found["odd_columns"][3].split(", ")[0] == "height"
+    assert found["score"][3] == found["score"].max() and found["flag"].mean() < 0.5
 
 
 def test_rows_are_encoded_beside_what_names_them(run, tmp_path):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["TableRun", "Unknown", "encode_rows", "impute_table", "sample_rows", "write_pieces"]
 
 Unknown = Literal["refuse", "allow"]
-AT_ONCE = 2**14  # rows that are held in memory
+AT_ONCE = 2**14  # rows that are held in memory: whole batches, so that a row's numbers are the same to the last bit
+DRAWN = 1024  # rows that are drawn together, however many are wanted
 
 
 class TableRun(NamedTuple):
@@ -171,10 +172,9 @@ def sample_rows(
     table = TableRun.load(run)
     condition = data.condition_from_text(given or {}, table.schema)
     with tables.Writer(output, table.schema) as writer:
-        for first in range(0, rows, AT_ONCE):
-            count = min(AT_ONCE, rows - first)
-            progress.doing(f"drawing rows, from row {first}")
+        for first in range(0, rows, DRAWN):
+            progress.at(f"{first} of {rows} rows")
             key = random.seed(seed, random.Stream.SAMPLING, row=first)
-            x = table.vae.sample(count, condition, key, mean=False)
+            x = table.vae.sample(DRAWN, condition, key, mean=False)[: rows - first]
             writer.write(table.schema.decode(x.numpy(), within=True))
     return rows
