@@ -4,6 +4,7 @@ from tfvae.compatibility import NotApplicable
 from tfvae.evaluation.annealing import Annealed, Bounds, annealed, bidirectional
 from tfvae.evaluation.anomaly import Anomalies, Scorer, anomaly, subtract_typical
 from tfvae.evaluation.anomaly_scores import score_of_batch, score_rows
+from tfvae.evaluation.associations import associations
 from tfvae.evaluation.batches import Estimate, over_batches
 from tfvae.evaluation.disentanglement import DCI, codes, dci, factor_vae_score, mig, sap
 from tfvae.evaluation.evidence import (
@@ -34,6 +35,17 @@ from tfvae.evaluation.samples import (
     pixel_features,
     precision_recall,
 )
+from tfvae.evaluation.tables import (
+    ColumnQuality,
+    column_deviations,
+    column_quality,
+    draw_rows,
+    fill_hidden,
+    marginal_distances,
+    reconstruct_rows,
+    schema_of,
+    typical_values,
+)
 from tfvae.evaluation.units import Units, active_units, kl_per_unit, latent_units
 
 __all__ = [
@@ -41,6 +53,7 @@ __all__ = [
     "Annealed",
     "Anomalies",
     "Bounds",
+    "ColumnQuality",
     "DensityCoverage",
     "Estimate",
     "FewEffective",
@@ -56,15 +69,20 @@ __all__ = [
     "aggregate_kl",
     "annealed",
     "anomaly",
+    "associations",
     "bidirectional",
     "bits_per_dimension",
     "codes",
+    "column_deviations",
+    "column_quality",
     "dci",
     "density_coverage",
     "doubt",
+    "draw_rows",
     "draws",
     "elbo_terms",
     "factor_vae_score",
+    "fill_hidden",
     "gap",
     "kl_parts",
     "kl_per_unit",
@@ -73,15 +91,19 @@ __all__ = [
     "linear_probe",
     "log_marginal",
     "log_marginal_of_batch",
+    "marginal_distances",
     "mig",
     "mutual_information",
     "over_batches",
     "pixel_features",
     "precision_recall",
     "rate_distortion",
+    "reconstruct_rows",
     "sap",
+    "schema_of",
     "score_of_batch",
     "score_rows",
     "squared_error",
     "subtract_typical",
+    "typical_values",
 ]

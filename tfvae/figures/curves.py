@@ -90,10 +90,15 @@ def rate_distortion(curve: RateDistortion) -> "Figure":
     for t, rate, distortion in zip(curve.temperatures, curve.rates, curve.distortions, strict=True):
         name = names.get(t, f"{t:g}")
         axes.annotate(name, (rate, distortion), xytext=(5, 6), textcoords="offset points", fontsize=9)
-    bound = curve.rates[-1] + curve.distortions[-1]
-    axes.plot([0, bound], [bound, 0], "--", color=GREY, label=f"rate + distortion = {bound:.1f}, which is -ELBO")
-    axes.set_xlim(0, 1.3 * max(curve.rates.max(), 1e-6))
-    axes.set_ylim(0, 1.1 * curve.distortions.max())
+    bound, end = curve.rates[-1] + curve.distortions[-1], 1.3 * max(curve.rates.max(), 1e-6)
+    label = f"rate + distortion = {bound:.1f}, which is -ELBO"
+    axes.plot([0, end], [bound, bound - end], "--", color=GREY, label=label)
+    axes.set_xlim(0, end)
+    low, high = curve.distortions.min(), curve.distortions.max()
+    if low > 0:
+        axes.set_ylim(0, 1.1 * high)
+    else:  # log-densities may be positive
+        axes.set_ylim(low - 0.1 * (high - low + 1e-6), high + 0.1 * (high - low + 1e-6))
     axes.set_xlabel("rate KL(q_t(z|x) || p(z)), nats per example", fontsize=10)
     axes.set_ylabel("distortion -E[log p(x|z)], nats per example", fontsize=10)
     axes.grid(alpha=0.25)

@@ -118,19 +118,20 @@ def _note_condition(condition):
     return "" if condition is None else "\n(given the condition of the first example)"
 
 
-def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure":
+def latent_space(units: Units, labels: np.ndarray, names: Any = None, what: str = "class") -> "Figure":
     """Draw where examples of each class lie: the centers of q(z|x), of more than 2 units their principal components.
 
     Args:
         units: `Units` of the examples.
         labels: their classes, integers `[N]`; fewer than 25 of them.
         names: of the classes, by their integers; the integers unless given.
+        what: they are classes of.
     """
     named = {k: str(k) if names is None else names[k] for k in np.unique(labels)}
     classes = np.unique(labels)
     if len(classes) > len(COLOURS) * len(MARKERS):
         raise NotApplicable(f"there are {len(classes)} classes, more than can be told apart by colours and marks")
-    points, title, xlabel, ylabel = _project_to_plane(units.centers, labels)
+    points, title, xlabel, ylabel = _project_to_plane(units.centers, labels, what)
     figure = new(8, 6.2)
     axes = figure.add_subplot()
     for k, label in enumerate(classes):
@@ -145,16 +146,16 @@ def latent_space(units: Units, labels: np.ndarray, names: Any = None) -> "Figure
     axes.set_xlabel(xlabel, fontsize=10)
     axes.set_ylabel(ylabel, fontsize=10)
     axes.tick_params(labelsize=9)
-    figure.legend(title="class", loc="outside right upper", fontsize=10, markerscale=1.6, frameon=False)
+    figure.legend(title=what, loc="outside right upper", fontsize=10, markerscale=1.6, frameon=False)
     return figure
 
 
-def _project_to_plane(centers, labels):
+def _project_to_plane(centers, labels, what):
     """Project centers `[N, n]` to points `[N, 2]` of a plane; give its title, and what its axes are."""
-    title = "The latent space: centers of q(z|x), coloured by class"
+    title = f"The latent space: centers of q(z|x), coloured by {what}"
     if centers.shape[1] == 1:  # beside each other, a little scattered, so that all are seen
         shift = np.random.default_rng(0).uniform(-0.3, 0.3, len(centers))
-        return np.stack([centers[:, 0], labels + shift], axis=1), title, "the latent unit", "class"
+        return np.stack([centers[:, 0], labels + shift], axis=1), title, "the latent unit", what
     if centers.shape[1] == 2:
         return centers, title, "first latent unit", "second latent unit"
     with require_extra("plot"):

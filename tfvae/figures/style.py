@@ -47,6 +47,8 @@ def write(figure: "Figure", path: str | os.PathLike) -> pathlib.Path:
 def event_of_images(vae: VAE) -> tuple[int, ...]:
     """Give the shape (height, width, channels) of x; raise NotApplicable where x is no image."""
     shape = tuple(vae.likelihood.event_shape)
+    if vae.preprocessor_view.schema is not None:
+        raise NotApplicable("x is a row of a table, which is no image")
     if len(shape) != 3 or shape[-1] not in (1, 3):
         raise NotApplicable(f"x has shape {shape}, which is no image [height, width, 1 or 3]")
     return shape
@@ -65,7 +67,7 @@ def sheet(
 
     Args:
         images: `[R, C, height, width, channels]`; all have one scale, black at 0 (or their least value, if that is
-            lower), white at 1 (or their greatest, if that is higher).
+            lower), white at 1 (or their greatest, if that is higher), grey where missing.
         title, xlabel, ylabel: what it shows, and what goes on along columns and rows.
         columns, rows: their names, C and R of them.
         width: of the figure, inches.
@@ -88,7 +90,8 @@ def sheet(
 def _tile(images):
     """Tile images [R, C, H, W, channels]: one image of values 0 to 1, and the middles of its columns and rows."""
     rows, columns, height, width, channels = images.shape
-    low, high = min(0.0, images.min()), max(1.0, images.max())
+    low, high = min(0.0, np.nanmin(images)), max(1.0, np.nanmax(images))
+    images = np.where(np.isnan(images), images.dtype.type((low + high) / 2), images)
     gap = max(1, height // 14)
     tiles = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), high, images.dtype)
     for r in range(rows):

@@ -11,6 +11,8 @@ from tfvae import config, evaluation, progress
 from tfvae.evaluation import NotApplicable
 from tfvae.model import VAE
 from tfvae.training import finished_run
+from tfvae.training.report import of_columns
+from tfvae.training.report.examples import preprocess_all, take
 
 __all__ = ["evidence", "labels", "rate_distortion", "take_all"]
 
@@ -46,7 +48,8 @@ def evidence(vae: VAE, data: tf.data.Dataset, samples: int) -> Numbers:
         "effective_samples_least": float(np.min(found.effective_samples)),
         "doubt": evaluation.doubt(found, samples),
     }
-    if vae.likelihood.discrete:  # of a density they would depend on the unit of x
+    if vae.likelihood.discrete and vae.preprocessor_view.schema is None:
+        # of a density they would depend on the unit of x, and the columns of a table are not all alike
         result["bits_per_dimension"] = evaluation.bits_per_dimension(found.mean, vae.likelihood.event_shape)
     return result | {"active_units": int(active.sum()), "latent_units": len(active)}
 
@@ -59,7 +62,8 @@ def take_all(vae: VAE, experiment: Experiment, split: str, samples: int) -> tupl
     """
     found: dict[str, Numbers] = {}
     left_out: dict[str, str] = {}
-    for name, measure in MEASURES.items():
+    schema = vae.preprocessor_view.schema
+    for name, measure in (MEASURES | (of_columns.MEASURES if schema else {})).items():
         progress.doing(name.replace("_", " "))
         try:
             found[name] = measure(vae, experiment, split, samples)
@@ -68,32 +72,29 @@ def take_all(vae: VAE, experiment: Experiment, split: str, samples: int) -> tupl
     return found, left_out
 
 
-def _take(vae: VAE, experiment: Experiment, split: str, count: int) -> tf.data.Dataset:
-    """Return batches of the first examples of a split."""
-    return finished_run.read_data(vae, experiment, split).unbatch().take(count).batch(100)
-
-
 def _numbers(estimate: evaluation.Estimate) -> Numbers:
     return {"mean": estimate.mean, "standard_error": estimate.standard_error}
 
 
 def _reconstruction(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
+    if vae.preprocessor_view.schema is not None:
+        return of_columns.reconstruction(vae, experiment, split)
     return {"squared_error": _numbers(evaluation.squared_error(vae, finished_run.read_data(vae, experiment, split)))}
 
 
 def _information(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
-    parts = evaluation.kl_parts(vae, _take(vae, experiment, split, MAX_CODES))
+    parts = evaluation.kl_parts(vae, take(vae, experiment, split, MAX_CODES))
     return {"examples": len(parts.kl.values)} | {name: _numbers(part) for name, part in parts._asdict().items()}
 
 
 def _gap(vae: VAE, experiment: Experiment, split: str, samples: int) -> Numbers:
-    gap = evaluation.gap(vae, _take(vae, experiment, split, MAX_FITTED), samples)
+    gap = evaluation.gap(vae, take(vae, experiment, split, MAX_FITTED), samples)
     names = ("total", "approximation", "amortisation")
     return {"examples": len(gap.elbo.values)} | {name: _numbers(getattr(gap, name)) for name in names}
 
 
 def _rate_distortion(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
-    curve = rate_distortion(vae, _take(vae, experiment, split, MAX_CODES))
+    curve = rate_distortion(vae, take(vae, experiment, split, MAX_CODES))
     return {name: values.tolist() for name, values in curve._asdict().items()}
 
 
@@ -148,11 +149,15 @@ def _codes(vae: VAE, experiment: Experiment, split: str, key: str) -> tuple[np.n
 
 def _samples(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
     """Score draws, and, to compare, training examples."""
-    train = _preprocess_all(vae, _take(vae, experiment, "train", MAX_COMPARED))[0]
-    real, conditions = _preprocess_all(vae, _take(vae, experiment, split, MAX_COMPARED))
+    if vae.preprocessor_view.schema is not None:
+        raise NotApplicable("distances between rows would mix the units of their columns; marginals has the draws")
+    train = preprocess_all(vae, take(vae, experiment, "train", MAX_COMPARED))[0]
+    real, conditions = preprocess_all(vae, take(vae, experiment, split, MAX_COMPARED))
     count = min(len(train), len(real))
     if count <= NEIGHBOURS:
         raise NotApplicable(f"{NEIGHBOURS} neighbours are looked for, and there are {count} examples")
+    if np.isnan(train).any() or np.isnan(real).any():
+        raise NotApplicable("elements of x are missing, and distances between examples need all of them")
     features = evaluation.pixel_features(train, min(COMPONENTS, count, math.prod(real.shape[1:])))
     drawn = evaluation.draws(vae, count, None if conditions is None else conditions[:count])
     if not np.isfinite(drawn).all():
@@ -165,23 +170,22 @@ def _samples(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
     return {"examples": count, "draws": scores(drawn), "training_examples": scores(train[:count])}
 
 
-def _preprocess_all(vae: VAE, data: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return x `[N, *event]`, and conditions `[N, k]` or None."""
-    found = [(vae.preprocess(batch).numpy(), vae.split(batch)[1]) for batch in data]
-    x, conditions = zip(*found, strict=True)
-    return np.concatenate(x), np.concatenate(conditions) if vae.condition_size else None
-
-
 def _labelled(vae: VAE, experiment: Experiment, split: str, key: str) -> tf.data.Dataset:
     """Return batches of pairs (x as loaded, what the data has under `key`), whether or not the VAE is conditional.
 
     Raises:
         NotApplicable: when the data has no such key.
     """
+    schema, name = vae.preprocessor_view.schema, experiment.data.name
+    if schema is not None and key == "factors":
+        raise NotApplicable("what the rows of a table were made from is not known")
     try:
         pairs = finished_run.read_data(vae, experiment, split, condition=key)
     except ValueError as error:
-        raise NotApplicable(f"{experiment.data.name} has no {key.removesuffix('s')}s: {error}") from None
+        why = str(error) if schema is None or experiment.data.labels else "data.labels names columns that are"
+        raise NotApplicable(f"{name} has no {key.removesuffix('s')}s: {why}") from None
+    if schema is not None and config.class_names(experiment, key, schema) is None:
+        raise NotApplicable(f"the labels of {name} are no classes")
     return pairs.unbatch().batch(100)
 
 

@@ -13,6 +13,7 @@ from tfvae.evaluation import NotApplicable
 from tfvae.model import VAE
 from tfvae.training import finished_run, run_record
 from tfvae.training.report import measures
+from tfvae.training.report.examples import preprocess_all, take
 from tfvae.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 MAX_COLUMNS = 10  # conditions that the figure of samples shows
+MAX_CATEGORIES = 12  # of a column that colours the latent space
 MAX_PLOTTED = 5000  # examples that figures of the latent space show
 TEMPERATURES = (0.0, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)  # of the curve of rate and distortion
 
@@ -68,7 +70,8 @@ def _writers(
 
 def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[str, Callable[[], "Figure"]]:
     """Return, for the name of each figure, a function that draws it, or raises NotApplicable where there is none."""
-    data = finished_run.read_data(vae, experiment, "test").unbatch().batch(100).take(MAX_PLOTTED // 100)
+    split = _split(experiment)
+    data = finished_run.read_data(vae, experiment, split).unbatch().batch(100).take(MAX_PLOTTED // 100)
     examples = next(iter(data.unbatch().batch(40)))
     _, condition = vae.split(examples)
     half = min(5, len(tf.nest.flatten(examples)[0]) // 2)
@@ -86,7 +89,8 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
         "interpolations": lambda: figures.interpolations(vae, first, second),
         "traversals": lambda: figures.traversals(vae, example, units()),
         "manifold": lambda: figures.manifold(vae, units(), given),
-        "latent_space": lambda: _latent_space(units(), vae, experiment),
+        **(_drawings_of_columns(vae, data) if vae.preprocessor_view.schema else {}),
+        "latent_space": lambda: _latent_space(units(), vae, experiment, split),
         "units": lambda: figures.unit_costs(units()),
         "rate_distortion": lambda: figures.rate_distortion(
             measures.rate_distortion(vae, data, temperatures=TEMPERATURES)
@@ -95,10 +99,50 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
     }
 
 
-def _latent_space(units: evaluation.Units, vae: VAE, experiment: config.Experiment) -> "Figure":
-    labels = measures.labels(vae, experiment, "test", len(units.centers))
-    names = config.class_names(experiment, "label", vae.preprocessor_view.schema)
-    return figures.latent_space(units, labels, names)
+def _split(experiment: config.Experiment) -> str:
+    """Return the split that is drawn: of test examples, or, where there are none, of others."""
+    return next(split for split in ("test", "validation", "train") if experiment.data.split(split) is not None)
+
+
+def _drawings_of_columns(vae: VAE, data: tf.data.Dataset) -> dict[str, Callable[[], "Figure"]]:
+    """Return the figures of a table, by their names, as `_drawings` does."""
+    schema = evaluation.schema_of(vae)
+    rows = functools.cache(lambda: preprocess_all(vae, data))
+
+    @functools.cache
+    def drawn() -> np.ndarray:  # as many as there are rows of data
+        x, conditions = rows()
+        return evaluation.draw_rows(vae, len(x), conditions)
+
+    return {
+        "reconstructions": lambda: figures.column_reconstructions(schema, *evaluation.reconstruct_rows(vae, data)),
+        "marginals": lambda: figures.marginals(schema, rows()[0], drawn()),
+        "associations": lambda: figures.associations(schema, rows()[0], drawn()),
+    }
+
+
+def _latent_space(units: evaluation.Units, vae: VAE, experiment: config.Experiment, split: str) -> "Figure":
+    schema = vae.preprocessor_view.schema
+    try:
+        labels = measures.labels(vae, experiment, split, len(units.centers))
+    except NotApplicable:
+        if schema is None or experiment.data.labels:
+            raise
+        return _colour_by_column(units, vae, experiment, split)
+    return figures.latent_space(units, labels, config.class_names(experiment, "label", schema))
+
+
+def _colour_by_column(units: evaluation.Units, vae: VAE, experiment: config.Experiment, split: str) -> "Figure":
+    """Draw the latents of a table without labels, by the first column of few categories."""
+    columns = evaluation.schema_of(vae).encoded
+    found = (place for place, column in enumerate(columns) if 2 <= len(column.categories) <= MAX_CATEGORIES)
+    place = next(found, None)
+    if place is None:
+        raise NotApplicable("there are no labels, and no column of few categories: data.labels names columns that are")
+    codes = preprocess_all(vae, take(vae, experiment, split, len(units.centers)))[0][:, place]
+    column = columns[place]
+    labels = np.where(np.isnan(codes), len(column.categories), codes).astype(np.int64)
+    return figures.latent_space(units, labels, [*map(str, column.categories), "(missing)"], column.name)
 
 
 def _learning_curves(run: RunFolder, vae: VAE) -> "Figure":

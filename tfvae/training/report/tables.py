@@ -52,14 +52,43 @@ def _evidence(result: Numbers) -> list[Row]:
 
 
 def _reconstruction(found: Numbers) -> list[Row]:
-    return [
-        (
-            "squared error",
-            f"{found['squared_error']['mean']:.4f}",
-            f"{found['squared_error']['standard_error']:.4f}",
-            "of reconstructions, mean over the dimensions",
-        )
-    ]
+    if "columns" in found:
+        return _columns(found, "reconstructed")
+    error, note = found["squared_error"], "of reconstructions, mean over the dimensions"
+    return [("squared error", f"{error['mean']:.4f}", f"{error['standard_error']:.4f}", note)]
+
+
+def _imputation(found: Numbers) -> list[Row]:
+    return _columns(found, f"filled in, {found['hidden']:.0%} hidden at a time")
+
+
+def _columns(found: Numbers, what: str) -> list[Row]:
+    """Return the means over columns of numbers and of categories, and which column is worst."""
+    rows = []
+    for key, name, note, worst in (
+        ("rmse", "numbers", "RMSE in deviations of the column", max),
+        ("accuracy", "categories", "accuracy", min),
+    ):
+        if key in found:
+            other = found.get("mean_or_mode", {}).get(key)
+            filled = "" if other is None else f" ({other:.3f} by {'mean' if key == 'rmse' else 'mode'})"
+            columns = {column: numbers[key] for column, numbers in found["columns"].items() if key in numbers}
+            least = worst(columns, key=columns.__getitem__)
+            text = f"{note}{filled}, a mean over {len(columns)}; worst {least}, {columns[least]:.3f}"
+            rows.append((f"{name} {what}", f"{found[key]:.3f}", "", text))
+    return rows
+
+
+def _marginals(found: Numbers) -> list[Row]:
+    columns = {column: numbers["draws"] for column, numbers in found["columns"].items()}
+    worst = max(columns, key=columns.__getitem__)
+    note = f"of columns of draws and data, mean of 0 to 1; worst {worst}, {columns[worst]:.3f}"
+    rows = [_score("marginal distance", found["draws"], note, found["training_examples"])]
+    error = found.get("association_error")
+    if error is not None:
+        note = f"of draws and data, mean over {error['pairs']} pairs of columns"
+        rows.append(_score("association error", error["draws"], note, error["training_examples"]))
+    return rows
 
 
 def _information(found: Numbers) -> list[Row]:
@@ -115,4 +144,6 @@ ROWS: dict[str, Callable[[Numbers], list[Row]]] = {
     "probes": _probes,
     "disentanglement": _disentanglement,
     "samples": _samples,
+    "imputation": _imputation,
+    "marginals": _marginals,
 }
