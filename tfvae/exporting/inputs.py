@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfvae.exporting.table_columns import column_specs, read_columns
 from tfvae.model import VAE
+from tfvae.programs import program
 from tfvae.tables import Schema
 
 __all__ = ["Form", "check_inputs", "condition_forms", "data_forms", "decode_images"]
@@ -72,7 +73,7 @@ def _columns(vae: VAE, schema: Schema) -> Form:
         tf.debugging.Assert(tf.reduce_all(inside), [name, f"must be, of {vae.likelihood.domain}"])
         return x
 
-    return Form("", column_specs(schema), load, gaps=True)
+    return Form("", column_specs(schema), program(load, autograph=False), gaps=True)
 
 
 def _condition(vae, x):

@@ -45,11 +45,11 @@ def export(
     All signatures of a conditional VAE take `condition` `[B, k]` float32 too, and in a further form, `encode_label`,
     label int32 `[B]` in its place. Inputs are checked in the graph: shape, finite numbers, range.
 
-    Of a VAE of a table, whose preprocessor has its schema, x is an input for each column, `[B]`: text and dates (ISO
-    8601) as strings, "" where missing, all else as numbers, NaN where missing. What is rows is answered so too: `decode`
-    and `reconstruct` give the value that stands for p(x|z), `generate` draws a row, and `impute`, a further signature of
-    the scorer, fills gaps, by the same noise for all rows. `model.json` has `columns`, the column of each input, and the
-    `schema`.
+    Of a VAE of a table, whose preprocessor has its schema, x is an input for each column, `[B]`: text, and dates (ISO
+    8601), as strings, "" where missing; all else as numbers, NaN where missing. Rows are answered so too: `decode` and
+    `reconstruct` give the value that stands for p(x|z), `generate` draws a row, and `impute`, a further signature of
+    the scorer, fills gaps as `VAE.impute` does, but with the same noise for all rows, so that it takes no seed.
+    `model.json` has the `schema`, and in `columns` the column of each input.
 
     In each version lie `model.json` (what it is, its checksum), warm-up requests for TensorFlow Serving, and
     `assets.extra/check.npz`, inputs and the model's own outputs, for `export/check.py`. All is written beside and

@@ -123,20 +123,19 @@ def _make_answers_of_rows(
     def impute(x, *condition):
         return {"x": impute_batch(vae, _pair(x, condition), samples)}
 
-    def write(outputs, given):
-        return write_columns(schema, outputs["x"])
+    write = program(lambda outputs: write_columns(schema, outputs["x"]), autograph=False)
 
-    def write_drawn(outputs, given):
-        return write_columns(schema, outputs["x"], gaps=may_be_missing)
-
-    def fill(outputs, given):
-        return keep_given(schema, given, write_columns(schema, outputs["x"]))
+    def write_drawn(outputs):
+        return write_columns(schema, outputs["x"], may_be_missing) if may_be_missing else write(outputs)
 
     return {
-        "decoder": {"decode": _Answer(decode, [z], write), "generate": _Answer(generate, [[SEED]], write_drawn)},
+        "decoder": {
+            "decode": _Answer(decode, [z], lambda outputs, _: write(outputs)),
+            "generate": _Answer(generate, [[SEED]], lambda outputs, _: write_drawn(outputs)),
+        },
         "scorer": {
-            "reconstruct": _Answer(reconstruct, [data], write),
-            "impute": _Answer(impute, [data], fill),
+            "reconstruct": _Answer(reconstruct, [data], lambda outputs, _: write(outputs)),
+            "impute": _Answer(impute, [data], lambda outputs, given: keep_given(schema, given, write(outputs))),
         },
     }
 

@@ -71,9 +71,8 @@ def read_dates(column: Column, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, s
     good = tf.strings.regex_full_match(text, pattern)
     text = tf.where(good, text, example)  # numbers are read of each
 
-    def part(group, ending=""):
-        digits = tf.strings.regex_replace(text, pattern, rf"\{group}", replace_global=False)
-        digits = tf.strings.join(["0", digits, ending])
+    def part(group, ending="", pattern=pattern):
+        digits = tf.strings.join(["0", _group(text, pattern, group), ending])
         return tf.strings.to_number(tf.strings.substr(digits, 0, 7) if ending else digits, tf.int64)
 
     year, month, day = part(1), part(2), part(3)
@@ -81,12 +80,17 @@ def read_dates(column: Column, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, s
     good &= (_civil(days)[1] == month) & (year > 0)  # there is no 31st of April
     minutes = part(4) * 60 + part(5)
     if _has_zone(column):
-        ahead = tf.strings.regex_replace(text, pattern, r"\8", replace_global=False) != "-"
-        offset = part(9) * 60 + part(10)
-        minutes -= tf.where(ahead, offset, -offset)
+        zone = f"^.*?{ZONE}$"  # there are nine groups at most
+        offset = part(2, pattern=zone) * 60 + part(3, pattern=zone)
+        minutes -= tf.where(_group(text, zone, 1) == "-", -offset, offset)
     instants = ((days * 24 * 60 + minutes) * 60 + part(6)) * MICRO + part(7, "000000")
     size = round(column.unit * MICRO)
     return tf.cast(instants - round(column.origin) * size, tf.float64) / size, good, example
+
+
+def _group(text: tf.Tensor, pattern: str, group: int) -> tf.Tensor:
+    """Give what a group of the pattern, which all of the text is, has matched; "" where nothing has."""
+    return tf.strings.regex_replace(text, pattern, rf"\{group}", replace_global=False)
 
 
 def write_dates(column: Column, numbers: tf.Tensor) -> tf.Tensor:
