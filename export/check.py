@@ -2,7 +2,7 @@
 
 Loads each servable's newest version through the v1 Session loader, calls every signature, and compares the answers with
 those that the model itself gave when it was exported (`assets.extra/check.npz`). The exit status is 1 where they differ
-by more than 1e-5, relative to the larger of 1 and the value.
+by more than 1e-5, relative to the larger of 1 and the value; dates are seconds since 1970, other text must be the same.
 """
 
 import argparse
@@ -71,12 +71,30 @@ def differences(version):
 
 
 def _difference(value, expected):
-    """Give the largest difference, relative to the larger of 1 and the expected value; infinity for another shape."""
+    """Give the largest difference, relative to the larger of 1 and the expected value; infinity for another shape, or
+    text."""
     if value.shape != expected.shape:
+        return float("inf")
+    if np.array_equal(value.astype(object), expected.astype(object)):
+        return 0.0
+    value, expected = _numbers(value), _numbers(expected)
+    if value is None or expected is None:
         return float("inf")
     with np.errstate(invalid="ignore"):  # the same infinity is no difference
         relative = np.abs(value - expected) / np.maximum(1.0, np.abs(expected))
-    return float(np.max(np.where(value == expected, 0.0, relative), initial=0.0))
+    same = (value == expected) | (np.isnan(value) & np.isnan(expected))  # a cell that is missing is NaN
+    return float(np.max(np.where(same, 0.0, relative), initial=0.0))
+
+
+def _numbers(array):
+    """Give an array as numbers: dates, which columns of a table may hold, as seconds since 1970; None of other text."""
+    if array.dtype.kind not in "OS":
+        return array.astype(np.float64)
+    try:
+        dates = [np.datetime64(text.decode().removesuffix("Z") or "NaT", "us") for text in array.ravel()]
+    except ValueError:
+        return None
+    return np.array([np.nan if np.isnat(date) else date.astype(np.int64) / 1e6 for date in dates]).reshape(array.shape)
 
 
 def main():

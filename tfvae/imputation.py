@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import progress, random
-from tfvae.distributions import open_uniform, pick_class
+from tfvae.distributions import draw_rows_alike, open_uniform, pick_class
 from tfvae.objectives import Given
 from tfvae.programs import program
 
-__all__ = ["impute_rows"]
+__all__ = ["impute_batch", "impute_rows"]
 
 NUMBERS_AT_ONCE = 2**22  # decoded values that are held at once: 16 MB of float32
 ROWS = 128  # that go through together, the last ones too: one program, and the same rounding for each row
@@ -55,8 +55,7 @@ def impute_rows(
     Returns:
         float32 `[draws, N, *event]`, or `[1, N, *event]`.
     """
-    width = int(np.prod(vae.likelihood.event_shape))
-    at_once = max(1, min(samples, NUMBERS_AT_ONCE // (ROWS * width)))
+    at_once = _count_at_once(vae, samples)
     arrays, filled = [array for array in (data, condition) if array is not None], []
     for first in range(0, len(data), ROWS):
         progress.at(f"{first} of {len(data)} rows")
@@ -73,6 +72,41 @@ def impute_rows(
     return np.concatenate(filled, axis=1)
 
 
+def impute_batch(vae: Any, batch: Any, samples: int, seed: int = 0) -> tf.Tensor:
+    """Fill in what is missing of a batch as loaded, within a program, by one value that stands for all.
+
+    As `impute_rows`, but with the same noise for all rows: what a row is given depends on that row alone.
+
+    Returns:
+        float32 `[B, *event]`.
+    """
+    given, key = vae.given(batch), random.seed(seed, random.Stream.SAMPLING)
+    at_once = _count_at_once(vae, samples)
+
+    def add(chunk, state):
+        return _add(vae, given, at_once, 0, random.fold(key, chunk), state, alike=True)
+
+    state = add(0, None)
+    if samples > at_once:
+        _, state = tf.while_loop(
+            lambda chunk, _: chunk < -(-samples // at_once),
+            lambda chunk, state: (chunk + 1, tf.nest.map_structure(_as_known, add(chunk, state), state)),
+            [1, state],
+            parallel_iterations=1,
+        )
+    return tf.where(tf.math.is_nan(given.x), vae.likelihood.value_of(state.summary), given.x)
+
+
+def _as_known(tensor: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    return tf.ensure_shape(tensor, like.shape)
+
+
+def _count_at_once(vae: Any, samples: int) -> int:
+    """Count the samples whose decoded values are held at once, of `ROWS` rows."""
+    width = int(np.prod(vae.likelihood.event_shape))
+    return max(1, min(samples, NUMBERS_AT_ONCE // (ROWS * width)))
+
+
 def _run(vae: Any, samples: int, draws: int, batch: Any, key: tf.Tensor, state: _State | None) -> _State:
     """Call the program of these numbers, which is kept with the VAE: it takes seconds to make."""
     name = (impute_rows, samples, draws, state is None)
@@ -86,9 +120,15 @@ def _run(vae: Any, samples: int, draws: int, batch: Any, key: tf.Tensor, state: 
     return _State(*vae.programs[name](batch, key, *(state or ())))
 
 
-def _add(vae: Any, given: Given, samples: int, draws: int, key: tf.Tensor, state: _State | None) -> _State:
-    """Take further importance samples of each row into account."""
-    z, log_q = given._replace(seed=random.fold(key, 0)).draw(samples)  # [S, B, n], [S, B]
+def _add(
+    vae: Any, given: Given, samples: int, draws: int, key: tf.Tensor, state: _State | None, alike: bool = False
+) -> _State:
+    """Take further importance samples of each row into account, of noise of its own, or of the same for all rows."""
+    if alike:
+        z = draw_rows_alike(given.posterior, samples, random.fold(key, 0))
+        log_q = given.posterior.log_prob(z)
+    else:
+        z, log_q = given._replace(seed=random.fold(key, 0)).draw(samples)  # [S, B, n], [S, B]
     decoded = given.decode(z)
     log_weight = decoded.log_prob(given.x) + given.prior.log_prob(z) - log_q  # [S, B]
     here = tf.reduce_logsumexp(log_weight, axis=0)
@@ -109,7 +149,7 @@ def _add(vae: Any, given: Given, samples: int, draws: int, key: tf.Tensor, state
 def _draw(vae: Any, given: Given, z: tf.Tensor, log_weight: tf.Tensor, draws: int, key: tf.Tensor) -> tf.Tensor:
     """Draw x `[draws, B, *event]` from p(x|z), z from the samples `[S, B, n]` by their weights `[S, B]`."""
     if not draws:
-        return tf.zeros((0, *given.x.shape))
+        return tf.zeros(tf.concat([[0], tf.shape(given.x)], axis=0))
     level = open_uniform([draws, tf.shape(z)[1], 1], random.fold(key, 1))[..., 0]  # [draws, B]
     which = pick_class(level, tf.transpose(log_weight))  # [draws, B]
     chosen = tf.gather(tf.transpose(z, [1, 0, 2]), tf.transpose(which), batch_dims=1)  # [B, draws, n]

@@ -32,7 +32,8 @@ def measure_parity(
     """Measure how far the answers in a version's check.npz are from the model's.
 
     Returns:
-        signature -> output -> the largest difference, absolute, or of the value where that is above 1.
+        signature -> output -> the largest difference, absolute, or of the value where that is above 1; of text and
+        booleans, the share that differs.
 
     Raises:
         ValueError: when an answer is not finite where the model's is.
@@ -43,6 +44,9 @@ def measure_parity(
     answers = saved_model.compute_answers({name: exact[name].function for name in requests}, requests)
     for name, output, value in ((n, o, v) for n, outputs in answers.items() for o, v in outputs.items()):
         other = stored[f"{name}/outputs/{output}"]
+        if value.dtype.kind != "f":
+            found.setdefault(name, {})[output] = float(np.mean(other != value))
+            continue
         if not np.all(np.isfinite(other) == np.isfinite(value)):
             raise ValueError(f"{path.name}: {name} has {output} that are not finite in this dtype: try bfloat16")
         with np.errstate(invalid="ignore"):

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfvae import random, tensorflow_output
 from tfvae.exporting.signatures import Signature
+from tfvae.exporting.table_columns import example_rows, plain
 from tfvae.extras import require_extra
 from tfvae.model import VAE
 from tfvae.programs import program
@@ -59,7 +60,7 @@ def compute_answers(
         return {name: function(*given[name].values()) for name, function in functions.items()}
 
     found = all_of_them(tf.nest.map_structure(tf.constant, requests))
-    return {name: {key: value.numpy() for key, value in outputs.items()} for name, outputs in found.items()}
+    return {name: {key: plain(value.numpy()) for key, value in outputs.items()} for name, outputs in found.items()}
 
 
 def _write_warm_up(path, servable, requests):
@@ -80,12 +81,15 @@ def _write_warm_up(path, servable, requests):
 
 def make_request(vae: VAE, specs: Sequence[tf.TensorSpec]) -> dict[str, np.ndarray]:
     """Make a request that a signature takes: name -> array of `EXAMPLES` rows, the same each time."""
-    seed = random.seed(0, random.Stream.SAMPLING)
+    seed, schema = random.seed(0, random.Stream.SAMPLING), vae.preprocessor_view.schema
+    columns = example_rows(schema, EXAMPLES) if schema else {}
     found = {}
     for index, spec in enumerate(specs):
         shape, key = [EXAMPLES, *spec.shape[1:]], random.fold(seed, index)
         noise = random.uniform([EXAMPLES, int(np.prod(shape[1:]))], key)
-        if spec.name == "x":
+        if spec.name in columns:
+            value = columns[spec.name]
+        elif spec.name == "x":
             value = _data(vae, tf.reshape(noise, shape), spec.dtype)
         elif spec.name == "image_bytes":
             grey = tf.cast(256 * tf.reshape(noise, [EXAMPLES, -1])[:, :1], tf.uint8)

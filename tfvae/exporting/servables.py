@@ -9,6 +9,7 @@ import filelock
 
 from tfvae import files, progress
 from tfvae.exporting import half_precision, saved_model, signatures
+from tfvae.exporting.table_columns import name_columns
 from tfvae.extras import check_extra
 from tfvae.model import VAE
 
@@ -44,6 +45,12 @@ def export(
     All signatures of a conditional VAE take `condition` `[B, k]` float32 too, and in a further form, `encode_label`,
     label int32 `[B]` in its place. Inputs are checked in the graph: shape, finite numbers, range.
 
+    Of a VAE of a table, whose preprocessor has its schema, x is an input for each column, `[B]`: text, and dates (ISO
+    8601), as strings, "" where missing; all else as numbers, NaN where missing. Rows are answered so too: `decode` and
+    `reconstruct` give the value that stands for p(x|z), `generate` draws a row, and `impute`, a further signature of
+    the scorer, fills gaps as `VAE.impute` does, but with the same noise for all rows, so that it takes no seed.
+    `model.json` has the `schema`, and in `columns` the column of each input.
+
     In each version lie `model.json` (what it is, its checksum), warm-up requests for TensorFlow Serving, and
     `assets.extra/check.npz`, inputs and the model's own outputs, for `export/check.py`. All is written beside and
     renamed: no server ever sees a part of a version, and of the servables there are all or none.
@@ -74,6 +81,7 @@ def export(
     converted = vae if dtype == "float32" else half_precision.convert(vae, dtype)
     servables = signatures.make_signatures(converted, **settings)
     exact = signatures.make_signatures(vae, elbo_samples, samples, False)
+    table = _describe_table(vae)
     for name in servables:
         files.check(folder / name / "1")
     with filelock.FileLock(folder / ".lock"), files.workspace(folder) as beside:
@@ -86,11 +94,19 @@ def export(
             parity = half_precision.measure_parity(path, requests, exact[name]) if dtype != "float32" else {}
             record = {"format": FORMAT, "servable": name, "version": version, "exported": _now(), "dtype": dtype}
             record |= settings | {"signatures": {key: _describe_inputs(its) for key, its in functions.items()}}
-            record |= {"parity": parity, "sha256": saved_model.checksum(path)}
+            record |= table | {"parity": parity, "sha256": saved_model.checksum(path)}
             files.write_json(path / "model.json", record | (about or {}))
         paths = {name: folder / name / str(version) for name in servables}
         files.publish({beside / name: path for name, path in paths.items()})
     return paths
+
+
+def _describe_table(vae: VAE) -> dict[str, Any]:
+    """Describe the table that a VAE models: its schema, and the column of each input."""
+    schema = vae.preprocessor_view.schema
+    if schema is None:
+        return {}
+    return {"schema": schema.to_json(), "columns": {name: of.name for name, of in name_columns(schema).items()}}
 
 
 def _now() -> str:

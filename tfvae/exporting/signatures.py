@@ -12,12 +12,15 @@ import tensorflow as tf
 
 from tfvae import evaluation, objectives
 from tfvae.exporting import inputs
+from tfvae.exporting.table_columns import keep_given, write_columns
+from tfvae.imputation import impute_batch
 from tfvae.model import VAE
 from tfvae.programs import program
+from tfvae.tables import Schema
 
 __all__ = ["Signature", "make_signatures"]
 
-SEED = inputs.Form("", tf.TensorSpec([None, 2], tf.int32, "seed"), lambda seed: seed)
+SEED = inputs.Form("", [tf.TensorSpec([None, 2], tf.int32, "seed")], lambda seed: seed)
 
 
 class Signature(NamedTuple):
@@ -27,18 +30,44 @@ class Signature(NamedTuple):
     specs: list
 
 
+class _Answer(NamedTuple):
+    """What a signature is made of.
+
+    Attributes:
+        function: of tensors as the VAE takes them, one for each of `forms`, and a condition -> dict of outputs.
+        forms: the forms of each input, but for conditions.
+        finish: what is answered, a function of the outputs, and of the checked inputs of the first form.
+    """
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    forms: list[list[inputs.Form]]
+    finish: Callable[[dict[str, tf.Tensor], list[tf.Tensor]], dict[str, tf.Tensor]] = lambda outputs, given: outputs
+
+
 def make_signatures(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str, dict[str, Signature]]:
     """Make the signatures of each servable: servable -> {name: Signature}, the default first; arguments as `export`."""
+    conditions = inputs.condition_forms(vae)
+    found: dict[str, dict[str, Signature]] = {}
+    for servable, answers in _make_answers(vae, elbo_samples, samples).items():
+        found[servable] = {}
+        for name, answer in answers.items():
+            # traced once for all forms
+            run = program(answer.function, autograph=False, jit_compile=jit_compile or None)
+            for forms in itertools.product(*answer.forms, *([conditions] if conditions else [])):
+                suffix = "".join(form.suffix for form in forms)
+                found[servable][name + suffix] = _signature(run, forms, answer.finish)
+    return found
 
-    def pair(x, condition):  # a list of one condition, or of none
-        return (x, *condition) if condition else x
+
+def _make_answers(vae: VAE, elbo_samples: int, samples: int) -> dict[str, dict[str, _Answer]]:
+    """Make what signatures are made of: servable -> name -> answer, the default first."""
 
     def encode(x, *condition):
-        posterior = vae.encode(pair(x, condition))
+        posterior = vae.encode(_pair(x, condition))
         return {"mean": posterior.mean(), "stddev": posterior.stddev()}
 
     def sample(x, seed, *condition):
-        return {"z": vae.encode(pair(x, condition)).sample(seed=seed)}
+        return {"z": vae.encode(_pair(x, condition)).sample(seed=seed)}
 
     def decode(z, *condition):
         return {"mean": vae.decode(z, *condition).mean()}
@@ -47,43 +76,86 @@ def make_signatures(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool
         return {"samples": vae.sample(1, condition, seed)}
 
     def score(x, seed, *condition):
-        terms = objectives.ELBO(samples=elbo_samples)(vae.given(pair(x, condition), seed=seed))
+        terms = objectives.ELBO(samples=elbo_samples)(vae.given(_pair(x, condition), seed=seed))
         return {"elbo": terms.elbo, "reconstruction": terms.reconstruction, "kl": terms.kl}
 
     def reconstruct(x, *condition):
-        return {"mean": vae(pair(x, condition))}
+        return {"mean": vae(_pair(x, condition))}
 
     def log_marginal(x, seed, *condition):
-        return {"log_marginal": evaluation.log_marginal_of_batch(vae, samples, pair(x, condition), seed)[0]}
+        return {"log_marginal": evaluation.log_marginal_of_batch(vae, samples, _pair(x, condition), seed)[0]}
 
-    z = inputs.Form("", tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z"), lambda z: z)
-    data, conditions = inputs.data_forms(vae), inputs.condition_forms(vae)
-    servables: dict[str, dict[str, tuple[Callable, list]]] = {  # name -> (function, the forms of each of its inputs)
-        "encoder": {"encode": (encode, [data]), "sample": (sample, [data, [SEED]])},
-        "decoder": {"decode": (decode, [[z]]), "generate": (generate, [[SEED]])},
+    data = inputs.data_forms(vae)
+    z = [inputs.Form("", [tf.TensorSpec([None, *vae.posterior.event_shape], tf.float32, "z")], lambda z: z)]
+    answers = {
+        "encoder": {"encode": _Answer(encode, [data]), "sample": _Answer(sample, [data, [SEED]])},
+        "decoder": {"decode": _Answer(decode, [z]), "generate": _Answer(generate, [[SEED]])},
         "scorer": {
-            "score": (score, [data, [SEED]]),
-            "reconstruct": (reconstruct, [data]),
-            "log_marginal": (log_marginal, [data, [SEED]]),
+            "score": _Answer(score, [data, [SEED]]),
+            "reconstruct": _Answer(reconstruct, [data]),
+            "log_marginal": _Answer(log_marginal, [data, [SEED]]),
         },
     }
-    found: dict[str, dict[str, Signature]] = {servable: {} for servable in servables}
-    for servable, functions in servables.items():
-        for name, (function, choices) in functions.items():
-            # traced once for all forms
-            run = program(function, autograph=False, jit_compile=jit_compile or None)
-            for forms in itertools.product(*choices, *([conditions] if conditions else [])):
-                found[servable][name + "".join(form.suffix for form in forms)] = _signature(run, forms)
-    return found
+    schema = vae.preprocessor_view.schema
+    of_rows = {} if schema is None else _make_answers_of_rows(vae, schema, samples, data, z)
+    return {servable: found | of_rows.get(servable, {}) for servable, found in answers.items()}
 
 
-def _signature(run, forms):
+def _make_answers_of_rows(
+    vae: VAE, schema: Schema, samples: int, data: list[inputs.Form], z: list[inputs.Form]
+) -> dict[str, dict[str, _Answer]]:
+    """Make what answers rows of a table, in place of x, and what only tables have: as `_make_answers`."""
+    may_be_missing = getattr(vae.likelihood, "missing", False)  # of what is drawn
+
+    def rows(distribution):
+        return {"x": vae.likelihood.value_of(vae.likelihood.summary(distribution))}
+
+    def decode(z, *condition):
+        return rows(vae.decode(z, *condition))
+
+    def generate(seed, condition=None):
+        return {"x": vae.sample(1, condition, seed, mean=False)}
+
+    def reconstruct(x, *condition):
+        center = vae.posterior.center(vae.encode(_pair(x, condition)))
+        return rows(vae.decode(center, *condition))
+
+    def impute(x, *condition):
+        return {"x": impute_batch(vae, _pair(x, condition), samples)}
+
+    write = program(lambda outputs: write_columns(schema, outputs["x"]), autograph=False)
+
+    def write_drawn(outputs):
+        return write_columns(schema, outputs["x"], may_be_missing) if may_be_missing else write(outputs)
+
+    return {
+        "decoder": {
+            "decode": _Answer(decode, [z], lambda outputs, _: write(outputs)),
+            "generate": _Answer(generate, [[SEED]], lambda outputs, _: write_drawn(outputs)),
+        },
+        "scorer": {
+            "reconstruct": _Answer(reconstruct, [data], lambda outputs, _: write(outputs)),
+            "impute": _Answer(impute, [data], lambda outputs, given: keep_given(schema, given, write(outputs))),
+        },
+    }
+
+
+def _pair(x, condition):
+    """Pair x with its condition, of a list of one, or of none."""
+    return (x, *condition) if condition else x
+
+
+def _signature(run, forms, finish):
     """Make the `Signature` of these forms, of a function of the VAE; one that draws noise takes its rows one by one."""
-    specs = [form.spec for form in forms]
+    specs = [spec for form in forms for spec in form.specs]
+    gaps = [form.gaps for form in forms for _ in form.specs]
 
     def answer(*values):
-        given = [form.load(value) for form, value in zip(forms, inputs.check_inputs(values, specs), strict=True)]
-        return _each_row(run, given, forms.index(SEED)) if SEED in forms else dict(run(*given))
+        left = iter(inputs.check_inputs(values, specs, gaps))
+        checked = [list(itertools.islice(left, len(form.specs))) for form in forms]
+        given = [form.load(*its) for form, its in zip(forms, checked, strict=True)]
+        outputs = _each_row(run, given, forms.index(SEED)) if SEED in forms else dict(run(*given))
+        return finish(outputs, checked[0])
 
     return Signature(answer, specs)
 

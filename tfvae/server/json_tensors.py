@@ -1,4 +1,8 @@
-"""Tensors as JSON, in the two forms of TensorFlow Serving's REST API: by row ("instances"), by column ("inputs")."""
+"""Tensors as JSON, in the two forms of TensorFlow Serving's REST API: by row ("instances"), by column ("inputs").
+
+Beyond that API, null is a value that is missing: NaN among numbers with fractions, "" among strings. What cannot do
+without the value says so.
+"""
 
 import base64
 import binascii
@@ -86,6 +90,8 @@ def _array(name: str, value: Any, specs: Mapping[str, tf.TensorSpec]) -> np.ndar
         return np.array(_bytes(name, value), dtype=object)
     try:
         found = np.asarray(value)
+        if dtype.is_floating and found.dtype == object:
+            found = _without_nulls(found)
         same_kind = np.can_cast(found.dtype, dtype.as_numpy_dtype, "same_kind") or (
             found.dtype.kind in "iu" and (dtype.is_floating or dtype.is_integer)
         )
@@ -100,6 +106,12 @@ def _array(name: str, value: Any, specs: Mapping[str, tf.TensorSpec]) -> np.ndar
         ) from None
 
 
+def _without_nulls(array: np.ndarray) -> np.ndarray:
+    """Give an array of numbers and None as numbers, NaN in place of None; one that holds anything else as it is."""
+    numbers = all(value is None or isinstance(value, (int, float)) for value in array.ravel())
+    return array.astype(np.float64) if numbers else array
+
+
 def _kind(array: np.ndarray) -> str:
     return {"f": "numbers with fractions", "U": "strings", "O": "objects", "b": "booleans"}.get(
         array.dtype.kind, "such"
@@ -107,7 +119,7 @@ def _kind(array: np.ndarray) -> str:
 
 
 def _bytes(name: str, value: Any) -> Any:
-    """Convert strings, and objects {"b64": ...}, in lists of any depth, to bytes."""
+    """Convert strings, null and objects {"b64": ...}, in lists of any depth, to bytes."""
     if isinstance(value, list):
         return [_bytes(name, item) for item in value]
     if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
@@ -117,6 +129,8 @@ def _bytes(name: str, value: Any) -> Any:
             raise RequestError("INVALID_ARGUMENT", f"{name}: b64 is not base64") from None
     if isinstance(value, str):
         return value.encode()
+    if value is None:
+        return b""
     raise RequestError("INVALID_ARGUMENT", f'{name} must be strings, or {{"b64": "..."}}')
 
 
