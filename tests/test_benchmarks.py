@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import images, peers, reproduce, results, scaling, tasks
+from benchmarks import images, peers, reproduce, results, scaling, tables, tasks
+from benchmarks.tables import counts, imputation, sets
+from benchmarks.tables import report as tables_report
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -124,3 +126,53 @@ def test_the_table_is_filled_once(tmp_path, monkeypatch, capsys):
     )
     reproduce.main()
     assert capsys.readouterr().out.split("| cell")[1] == table
+
+
+def test_each_table_is_read_as_it_is_described():
+    assert tuple(sets.SETS) == tables.NAMES
+    for name in ("wine", "diabetes", "penguins"):
+        table = sets.read(name)
+        assert set(table.kinds) <= set(table.numbers) and (table.target is None or table.target in table.categories)
+
+
+def test_hidden_cells_alone_are_scored():
+    table = sets.read("penguins")
+    gaps, hidden = imputation.hide(table.frame, 0.3, seed=0)
+    assert 0.28 < hidden.mean() < 0.31 and not table.frame.isna().to_numpy()[hidden].any()
+    assert imputation.score(table, table.frame, hidden) == {"rmse": 0.0, "accuracy": 1.0}
+    assert gaps.where(gaps.notna(), table.frame).equals(table.frame)
+    filled = imputation.METHODS["mean"](table, gaps, 0, [])
+    there = gaps.notna()
+    assert filled.where(there).equals(gaps.where(there)) and not filled.isna().to_numpy().any()
+    found = imputation.score(table, filled, hidden)
+    assert 0.9 < found["rmse"] < 1.1 and 0.3 < found["accuracy"] < 0.6
+
+
+def test_simulated_counts_are_mostly_zeros():
+    frame, types = counts.simulate(200, 50)
+    assert (frame.to_numpy() == 0).mean() > 0.5 and set(types) == {0, 1, 2} and frame.shape == (200, 50)
+
+
+def test_the_best_of_each_table_is_bold():
+    found = [
+        {"task": "imputation", "table": "wine", "missing": 0.5, "seed": seed, "method": method, "rmse": value}
+        for method, value in (("tfvae", 0.7), ("mean", 1.0))
+        for seed in range(2)
+    ]
+    text = tables_report.markdown(found, ["tvae needs ctgan"], "Means.")
+    assert "| wine | 0.5 | tfvae | **0.7** | 2 |" in text and "| wine | 0.5 | mean | 1 | 2 |" in text
+    assert "- left out: tvae needs ctgan" in text
+
+
+@pytest.mark.slow
+def test_tables_are_measured_and_written(tmp_path):
+    """Two small tables for an epoch, in a process of its own, without peers that are not installed."""
+    options = ["--quick", "--seeds", "1", "--missing", "0.5", "--set", "fit.epochs=1", "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.tables", *options], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in (tmp_path / "tables.jsonl").read_text().splitlines()]
+    measured = {(each["task"], each.get("table"), each.get("method")) for each in found}
+    assert {("imputation", "wine", "tfvae"), ("synthesis", "penguins", "tfvae")} <= measured
+    assert {("counts", "simulated", "tfvae"), ("imputation", "penguins", "knn")} <= measured
