@@ -113,7 +113,7 @@ def test_associations_of_constants_are_none():
 
 
 def test_each_cell_is_hidden_once_and_filled_from_the_others(table):
-    schema, x, vae = table
+    _, x, vae = table
     calls = []
 
     class Spy:

@@ -320,7 +320,7 @@ def test_the_server_takes_null_for_what_is_missing(exported, batching):
     with pytest.raises(RequestError, match=r"^job must be one of cook, judge, nurse, not \W*king"):
         signature(inputs)
     inputs, _ = json_tensors.read_inputs({"instances": [row | {"visits": float("inf")}]}, signature.specs)
-    with pytest.raises(RequestError, match="^visits must be finite numbers, or NaN where missing"):
+    with pytest.raises(RequestError, match=r"^visits must be finite numbers, or NaN where missing"):
         signature(inputs)
 
 

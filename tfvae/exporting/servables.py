@@ -7,7 +7,7 @@ from typing import Any
 
 import filelock
 
-from tfvae import files, progress
+from tfvae import evaluation, files, progress
 from tfvae.exporting import half_precision, saved_model, signatures
 from tfvae.exporting.table_columns import name_columns
 from tfvae.extras import check_extra
@@ -27,6 +27,7 @@ def export(
     dtype: str = "float32",
     jit_compile: bool = False,
     about: dict[str, Any] | None = None,
+    anomaly: evaluation.Scorer | None = None,
 ) -> dict[str, pathlib.Path]:
     """Write each servable under a new version number, `folder/{encoder,decoder,scorer}/<version>/`.
 
@@ -64,6 +65,9 @@ def export(
             their answers are from the model's is measured, and stands in `model.json`.
         jit_compile: whether the signatures are compiled by XLA where they are served.
         about: dict for `model.json`, such as the run's config.
+        anomaly: a scorer, such as `evaluation.anomaly` gives: then the scorer has the signature `anomaly` too, x ->
+            score `[B]`, nats, flag `[B]`, terms `[B, D]` of the elements of x, and of a table `odd_columns` `[B]`, their
+            names. It takes no seed, and its threshold is within.
 
     Returns:
         dict of paths, one per servable.
@@ -79,9 +83,9 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"elbo_samples": elbo_samples, "samples": samples, "jit_compile": jit_compile}
     converted = vae if dtype == "float32" else half_precision.convert(vae, dtype)
-    servables = signatures.make_signatures(converted, **settings)
-    exact = signatures.make_signatures(vae, elbo_samples, samples, False)
-    table = _describe_table(vae)
+    servables = signatures.make_signatures(converted, **settings, anomaly=anomaly)
+    exact = signatures.make_signatures(vae, elbo_samples, samples, False, anomaly)
+    table = _describe_table(vae) | ({"anomaly": anomaly.get_config()} if anomaly else {})
     for name in servables:
         files.check(folder / name / "1")
     with filelock.FileLock(folder / ".lock"), files.workspace(folder) as beside:

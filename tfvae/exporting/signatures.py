@@ -20,6 +20,7 @@ from tfvae.tables import Schema
 
 __all__ = ["Signature", "make_signatures"]
 
+ODD_COLUMNS = 3  # of a row, that are named at most
 SEED = inputs.Form("", [tf.TensorSpec([None, 2], tf.int32, "seed")], lambda seed: seed)
 
 
@@ -44,11 +45,16 @@ class _Answer(NamedTuple):
     finish: Callable[[dict[str, tf.Tensor], list[tf.Tensor]], dict[str, tf.Tensor]] = lambda outputs, given: outputs
 
 
-def make_signatures(vae: VAE, elbo_samples: int, samples: int, jit_compile: bool) -> dict[str, dict[str, Signature]]:
+def make_signatures(
+    vae: VAE, elbo_samples: int, samples: int, jit_compile: bool, anomaly: evaluation.Scorer | None = None
+) -> dict[str, dict[str, Signature]]:
     """Make the signatures of each servable: servable -> {name: Signature}, the default first; arguments as `export`."""
     conditions = inputs.condition_forms(vae)
     found: dict[str, dict[str, Signature]] = {}
-    for servable, answers in _make_answers(vae, elbo_samples, samples).items():
+    made = _make_answers(vae, elbo_samples, samples)
+    if anomaly is not None:
+        made["scorer"]["anomaly"] = _make_anomaly(vae, anomaly)
+    for servable, answers in made.items():
         found[servable] = {}
         for name, answer in answers.items():
             # traced once for all forms
@@ -138,6 +144,26 @@ def _make_answers_of_rows(
             "impute": _Answer(impute, [data], lambda outputs, given: keep_given(schema, given, write(outputs))),
         },
     }
+
+
+def _make_anomaly(vae: VAE, scorer: evaluation.Scorer) -> _Answer:
+    """Make what tells how odd an example is: score, whether that is beyond the threshold, and terms of the elements.
+
+    Of a table the oddest columns are named too, the oddest first, as far as they are odder than is typical.
+    """
+    schema = vae.preprocessor_view.schema
+
+    def anomaly(x, *condition):
+        found = scorer(vae, x, *condition)
+        return {"score": found["score"], "flag": found["flag"], "terms": found["columns"]}
+
+    def name_columns(outputs, _):
+        terms, index = tf.math.top_k(outputs["terms"], min(ODD_COLUMNS, len(schema.names)))  # [B, k]
+        names = tf.where(terms > 0, tf.gather(tf.constant(schema.names), index), "")
+        joined = tf.strings.reduce_join(names, axis=-1, separator=", ")
+        return outputs | {"odd_columns": tf.strings.regex_replace(joined, "(, )+$", "")}
+
+    return _Answer(anomaly, [inputs.data_forms(vae)], *([] if schema is None else [name_columns]))
 
 
 def _pair(x, condition):

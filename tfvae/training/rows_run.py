@@ -59,9 +59,17 @@ class TableRun(NamedTuple):
         x, condition = self.schema.encode(frame, self.unknown), data.conditions_of(frame, self.schema)
         return x if condition is None else (x, condition)
 
-    def keys(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """Give the columns that the model does not look at: labels, conditions, and ignored ones."""
-        return frame[[name for name in frame.columns if name not in self.schema.names]]
+    def beside(self, frame: "pd.DataFrame", found: dict[str, Any]) -> "pd.DataFrame":
+        """Give the columns that the model does not look at (labels, conditions, and ignored ones), and what was found.
+
+        Raises:
+            TableError: when what was found has the name of such a column.
+        """
+        keys = [name for name in frame.columns if name not in self.schema.names]
+        for name in keys:
+            if name in found:
+                raise tables.TableError(f"column {name!r}: the output has a column of this name: rename yours")
+        return frame[keys].assign(**found)
 
 
 def write_pieces(
@@ -107,7 +115,7 @@ def encode_rows(
             for row, name in enumerate(("mean", "stddev"))
             for unit in range(found.shape[2])
         }
-        return table.keys(frame).assign(**named)
+        return table.beside(frame, named)
 
     return write_pieces(table, source, output, "encoding", of_piece)
 

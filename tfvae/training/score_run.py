@@ -80,7 +80,7 @@ def score_table(
             "flag": found[scorer.score] > scorer.threshold,
             "odd_columns": [", ".join(names[odd]) for odd in map(_odd, terms)],
         }
-        return table.keys(frame).assign(**named)
+        return table.beside(frame, named)
 
     return write_pieces(table, source, output, "scoring", of_piece)
 
