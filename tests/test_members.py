@@ -324,7 +324,7 @@ def test_likelihood_of_elements_sums_to_that_of_the_event(name):
 def test_likelihood_gives_a_value_that_stands_for_several_distributions(name):
     layer = built(members.LIKELIHOODS[name])
     summary = layer.summary(layer(tf.stack([features(), features()])))  # [2, B, *event, ...]
-    value = layer.value_of(tf.reduce_mean(summary, axis=0))
+    value = layer.value_of(tf.nest.map_structure(lambda part: tf.reduce_mean(part, axis=0), summary))
     assert value.shape == (5, *members.IMAGE) and value.dtype == tf.float32 and np.isfinite(value).all()
     np.testing.assert_allclose(layer.value_of(layer.summary(layer(features()))), value, rtol=1e-5)
 

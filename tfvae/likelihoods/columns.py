@@ -27,6 +27,8 @@ class Observed(distributions.Conditional):
         likelihood: of x; its elements are independent given z.
     """
 
+    elementwise = True
+
     def __init__(self, likelihood: distributions.Conditional, **kwargs):
         super().__init__(likelihood.event_shape, **kwargs)
         _check_elementwise(likelihood)
@@ -95,6 +97,8 @@ class Columns(distributions.Conditional):
         ValueError: when there is no block, the shapes of events differ but in the last axis, or places are no
         permutation.
     """
+
+    elementwise = True
 
     def __init__(
         self,
