@@ -131,7 +131,7 @@ def test_thresholds_flag_the_chosen_share_of_held_out_rows(share):
 
 
 def test_an_odd_cell_is_named(table):
-    vae, train, rest = table
+    vae, _, rest = table
     odd = rest.dropna().iloc[:20].reset_index(drop=True)
     odd.loc[3, "age"] = 150.0
     odd.loc[5, "rent"] = -2000.0
