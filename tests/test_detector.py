@@ -100,7 +100,7 @@ def test_data_frames_of_any_kind():
         ({"units": 64}, "units must be widths"),
         ({"units": (64, 0.5)}, "units must be whole numbers"),
         ({"learning_rate": 0}, "learning_rate must be above 0"),
-        ({"score": "odd"}, "score must be one of log_marginal, elbo"),
+        ({"criterion": "odd"}, "criterion must be one of log_marginal, elbo"),
     ],
 )
 def test_mistakes_are_named(arguments, message):

@@ -25,7 +25,7 @@ __all__ = ["AnomalyDetector"]
 LARGEST = float(np.finfo(np.float32).max)  # stands for an infinite score, which scikit-learn refuses
 
 
-class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn's types are Any
+class AnomalyDetector(OutlierMixin, BaseEstimator):
     """Find odd rows of a table without labels, by -log p(x) of several small VAEs: an outlier detector of scikit-learn.
 
     The rows are an array of numbers or a data frame with columns of any kind (`tables.Schema` finds which); missing
@@ -46,7 +46,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         members: how many VAEs are averaged.
         samples: draws of z for the score of a row.
         random_state: integer, `numpy.random.RandomState`, or None for another result each time.
-        score: log_marginal, elbo, reconstruction or kl, as of `evaluation.anomaly`.
+        criterion: the score, log_marginal, elbo, reconstruction or kl, as of `evaluation.anomaly`; scikit-learn has
+            `score` for a method.
 
     Attributes:
         offset_: the score below which rows are flagged.
@@ -64,13 +65,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         latent_size: int | None = None,
         units: Sequence[int] = (64, 32),
         epochs: int = 300,
-        patience: int = 30,
-        batch_size: int = 64,
-        learning_rate: float = 2e-3,
+        patience: int = 50,
+        batch_size: int = 128,
+        learning_rate: float = 5e-3,
         members: int = 5,
         samples: int = 50,
         random_state: Any = 0,
-        score: str = "log_marginal",
+        criterion: str = "log_marginal",
     ):
         self.contamination = contamination
         self.latent_size = latent_size
@@ -82,7 +83,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.members = members
         self.samples = samples
         self.random_state = random_state
-        self.score = score
+        self.criterion = criterion
 
     def fit(self, X: Any, y: Any = None) -> "AnomalyDetector":
         """Learn what is normal among rows X, an array `[N, D]` or a data frame; y is not used.
@@ -126,22 +127,20 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         check_is_fitted(self)
         return subtract_typical(self._score(self._rows(X))["columns"], self.medians_)
 
-    def _score(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def _score(self, rows: np.ndarray) -> dict[str, Any]:
         """Average `score` `[N]` and `columns` `[N, D]` over members, float64."""
         of_members = [
             evaluation.score_rows(vae, rows, self.samples, self.seed_)
             for vae in ensemble.iterate_members(self.vae_, self.weights_)
         ]
-        score = np.mean([found[self.score] for found in of_members], axis=0, dtype=np.float64)
+        score = np.mean([found[self.criterion] for found in of_members], axis=0, dtype=np.float64)
         columns = np.mean([found["columns"] for found in of_members], axis=0, dtype=np.float64)
         return {"score": np.nan_to_num(score, nan=LARGEST, posinf=LARGEST), "columns": columns}
 
     def _rows(self, X: Any, reset: bool = False) -> np.ndarray:
         """Give rows as the schema encodes them, which is found anew where `reset`: float32 `[N, D]`."""
-        if is_frame(X) and (reset or hasattr(self, "feature_names_in_")):
-            X = validate_data(self, X, reset=reset, skip_check_array=True)
-            frame = tables.read(X)
-            frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+        if _has_names(X) and (reset or hasattr(self, "feature_names_in_")):
+            frame = tables.read(validate_data(self, X, reset=reset, skip_check_array=True))
             if len(frame) < 1 + reset:
                 raise ValueError(f"Found array with {len(frame)} sample(s): a minimum of {1 + reset} is required")
             if reset:
@@ -177,8 +176,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             raise ValueError(f"contamination must be above 0, and 0.5 at most, not {self.contamination!r}")
         if not isinstance(self.learning_rate, Real) or not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}")
-        if self.score not in SCORES:
-            raise ValueError(f"score must be one of {', '.join(SCORES)}, not {self.score!r}")
+        if self.criterion not in SCORES:
+            raise ValueError(f"criterion must be one of {', '.join(SCORES)}, not {self.criterion!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -204,6 +203,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
                     file.write(state["vae_"])
                 state["vae_"] = keras.saving.load_model(path)
         super().__setstate__(state)
+
+
+def _has_names(X: Any) -> bool:
+    """Say whether X is a data frame whose columns have names of text; others scikit-learn takes for arrays."""
+    return is_frame(X) and all(isinstance(name, str) for name in X.columns)
 
 
 def _number(place: int, values: np.ndarray) -> tables.Column:

@@ -49,10 +49,10 @@ class Training(NamedTuple):
 
 def make_vae(schema: Schema, latent_size: int, units: Sequence[int], seed: int) -> VAE:
     """Make a VAE of a table: a likelihood for each column by its kind, and dense layers of these widths."""
-    preprocessor = preprocessing.Table(schema)
-    size = len(schema.encoded)
+    preprocessor, size = preprocessing.Table(schema), len(schema.encoded)
+    (seen,) = preprocessor.seen_shape((size,))
     return VAE(
-        encoder=networks.mlp(preprocessor.seen_shape((size,)), tuple(units)),
+        encoder=networks.mlp(seen, tuple(units)),
         posterior=posteriors.DiagonalNormal(latent_size),
         prior=priors.StandardNormal(latent_size),
         decoder=networks.mlp(latent_size, tuple(units)[::-1]),
