@@ -131,6 +131,8 @@ def _add(
         z, log_q = given._replace(seed=random.fold(key, 0)).draw(samples)  # [S, B, n], [S, B]
     decoded = given.decode(z)
     log_weight = decoded.log_prob(given.x) + given.prior.log_prob(z) - log_q  # [S, B]
+    if not vae.posterior.has_density:  # a point: all samples are one
+        log_weight = tf.zeros_like(log_weight)
     here = tf.reduce_logsumexp(log_weight, axis=0)
     weight = tf.nn.softmax(log_weight, axis=0)
     summary = tf.nest.map_structure(
