@@ -15,7 +15,7 @@ import tfvae
 from tests import processes
 from tests.models import begin
 from tests.test_columns import gaussian_with_gaps, people, table_vae
-from tfvae import exporting, imputation, likelihoods, networks, posteriors, preprocessing, priors
+from tfvae import evaluation, exporting, imputation, likelihoods, networks, posteriors, preprocessing, priors
 from tfvae.exporting import saved_model, signatures, table_columns
 from tfvae.exporting.table_columns import name_columns, read_columns, write_columns
 from tfvae.server import json_tensors
@@ -290,6 +290,20 @@ def test_gaps_are_filled_where_the_posterior_is_a_point():
     filled = imputation.impute_batch(point, tf.constant(x), 5).numpy()
     np.testing.assert_allclose(filled, np.where(np.isnan(x), point(x), x), rtol=1e-5)
     np.testing.assert_allclose(point.impute(x, samples=5), filled, rtol=1e-5)
+
+
+def test_odd_rows_are_told_with_their_columns(exported):
+    frame, schema, vae = exported[:3]
+    medians = tuple(float(place) for place in range(len(schema.names)))
+    scorer = evaluation.Scorer("log_marginal", threshold=20.0, medians=medians, samples=5)
+    answer = signatures.make_signatures(vae, 2, 5, False, scorer)["scorer"]["anomaly"].function
+    found = answer(*tensors(raw(schema, frame.head(6))))
+    expected = scorer(vae, schema.encode(frame.head(6)))
+    np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-4)
+    np.testing.assert_allclose(found["terms"], expected["columns"], rtol=1e-4, atol=1e-4)
+    for terms, odd in zip(found["terms"].numpy(), found["odd_columns"].numpy(), strict=True):
+        names = [schema.names[place] for place in np.argsort(-terms, kind="stable")[:3] if terms[place] > 0]
+        assert odd.decode() == ", ".join(names)
 
 
 def test_the_session_loader_gives_the_models_answers(exported):

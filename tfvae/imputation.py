@@ -66,6 +66,7 @@ def impute_rows(
         key, state = random.seed(seed, random.Stream.SAMPLING, row=start + first), None
         for chunk in range(-(-samples // at_once)):
             state = _run(vae, at_once, draws or 0, batch, random.fold(key, chunk), state)
+        assert state is not None  # there is a chunk at least
         values = vae.likelihood.value_of(state.summary)[None] if draws is None else state.drawn
         x = vae.preprocess(batch)
         filled.append(tf.where(tf.math.is_nan(x), values, x).numpy()[:, :count])
