@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import importlib.util
 import json
 import pathlib
 
@@ -14,7 +15,7 @@ import tfvae
 from tests import processes
 from tests.models import begin
 from tests.test_columns import gaussian_with_gaps, people, table_vae
-from tfvae import exporting, imputation, likelihoods, networks, posteriors, preprocessing, priors
+from tfvae import evaluation, exporting, imputation, likelihoods, networks, posteriors, preprocessing, priors
 from tfvae.exporting import saved_model, signatures, table_columns
 from tfvae.exporting.table_columns import name_columns, read_columns, write_columns
 from tfvae.server import json_tensors
@@ -26,6 +27,7 @@ from tfvae.tables import Schema
 pytestmark = pytest.mark.xdist_group("table_serving")  # what is exported once serves many tests
 CHECK = pathlib.Path(__file__).parent.parent / "export" / "check.py"
 KINDS = {"visits": "count", "height": "number", "income": "positive"}
+NORMAL = {"number": likelihoods.Normal(1, scale_shape=[1], standardize=True)}  # whose programs are made soonest
 SEEDS = np.array([[0, 1], [7, 3], [5, 5]], np.int32)
 
 
@@ -213,8 +215,8 @@ def small_frame():
 def exported(tmp_path_factory):
     """The table, its schema, a VAE, the folder of its servables, and the signatures of each, loaded."""
     frame = small_frame()
-    schema = Schema.infer(frame, kinds={"visits": "count"})
-    vae = table_vae(schema)
+    schema = Schema.infer(frame, kinds={"visits": "number"})
+    vae = table_vae(schema, **NORMAL)
     vae.adapt(frame)
     folder = tmp_path_factory.mktemp("tables")
     paths = exporting.export(vae, folder, elbo_samples=2, samples=50)
@@ -280,13 +282,67 @@ def test_gaps_are_filled_with_the_conditional_mean(monkeypatch):
     np.testing.assert_allclose(filled[gaps], means[gaps], atol=0.08)
 
 
+def test_gaps_are_filled_where_the_posterior_is_a_point():
+    vae, x, _, _, _ = gaussian_with_gaps()
+    point = tfvae.VAE(
+        vae.encoder, posteriors.Deterministic(2), vae.prior, vae.decoder, vae.likelihood, preprocessor=vae.preprocessor
+    )
+    filled = imputation.impute_batch(point, tf.constant(x), 5).numpy()
+    np.testing.assert_allclose(filled, np.where(np.isnan(x), point(x), x), rtol=1e-5)
+    np.testing.assert_allclose(point.impute(x, samples=5), filled, rtol=1e-5)
+
+
+def test_odd_rows_are_told_with_their_columns(exported):
+    frame, schema, vae = exported[:3]
+    medians = tuple(float(place) for place in range(len(schema.names)))
+    scorer = evaluation.Scorer("log_marginal", threshold=20.0, medians=medians, samples=5)
+    answer = signatures.make_signatures(vae, 2, 5, False, scorer)["scorer"]["anomaly"].function
+    found = answer(*tensors(raw(schema, frame.head(6))))
+    expected = scorer(vae, schema.encode(frame.head(6)))
+    np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-4)
+    np.testing.assert_allclose(found["terms"], expected["columns"], rtol=1e-4, atol=1e-4)
+    for terms, odd in zip(found["terms"].numpy(), found["odd_columns"].numpy(), strict=True):
+        names = [schema.names[place] for place in np.argsort(-terms, kind="stable")[:3] if terms[place] > 0]
+        assert odd.decode() == ", ".join(names)
+
+
 def test_the_session_loader_gives_the_models_answers(exported):
-    done = processes.run(CHECK, exported[3]["scorer"].parent.parent)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert " impute " in done.stdout
+    """Of the two servables whose programs are made soonest."""
+    location = importlib.util.spec_from_file_location("check", CHECK)
+    check = importlib.util.module_from_spec(location)
+    location.loader.exec_module(check)
+    found = [row for name in ("encoder", "decoder") for row in check.differences(exported[3][name])]
+    assert {"born", "job", "salary", "mean", "z"} <= {output for _, output, _, _ in found}
+    assert all(difference <= check.TOLERANCE for *_, difference in found)
+    for one, other in ((["2020-01-01", "", "cook"], ["2020-01-01", "", "judge"]), (["2020-01-01"], ["2020-01-02"])):
+        arrays = [np.array(words, np.bytes_) for words in (one, other)]
+        assert check._difference(*arrays) > check.TOLERANCE and check._difference(arrays[0], arrays[0]) == 0
     with np.load(exported[3]["scorer"] / "assets.extra" / "check.npz") as file:  # no pickles
         assert file["impute/inputs/job"].dtype.kind == "S" and b"" in file["impute/inputs/job"]
         assert np.isnan(file["impute/inputs/smokes"]).any() and not np.isnan(file["impute/inputs/visits"]).any()
+
+
+@pytest.mark.slow
+def test_the_session_loader_gives_all_of_the_models_answers(exported):
+    done = processes.run(CHECK, exported[3]["scorer"].parent.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " impute " in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{"dtype": "bfloat16"}, {"jit_compile": True}])
+def test_other_ways_to_export(exported, tmp_path, settings):
+    _, _, vae, paths, *_ = exported
+    made = exporting.export(vae, tmp_path, elbo_samples=2, samples=50, **settings)
+    given = saved_model.make_request(vae, signatures.make_signatures(vae, 2, 50, False)["scorer"]["impute"].specs)
+    one, other = (
+        tf.saved_model.load(str(path["scorer"])).signatures["impute"](**tf.nest.map_structure(tf.constant, given))
+        for path in (paths, made)
+    )
+    for name, values in one.items():
+        np.testing.assert_array_equal(other[name][:3], values[:3])  # what is there; the last row has gaps
+    record = json.loads((made["scorer"] / "model.json").read_text())
+    assert set(record["parity"]) == (set() if "jit_compile" in settings else set(record["signatures"]))
 
 
 def test_model_json_has_the_table(exported):
@@ -349,24 +405,23 @@ def test_other_data_may_have_gaps_where_its_likelihood_knows_them():
 def test_conditional_tables_and_gaps_that_are_drawn():
     begin()
     frame = small_frame()
-    schema = Schema.infer(frame, kinds={"visits": "count"})
+    schema = Schema.infer(frame, kinds={"visits": "number"})
     preprocessor = preprocessing.Table(schema)
     vae = tfvae.VAE(
         encoder=networks.mlp(preprocessor.seen_shape(()), [4], condition_size=3),
         posterior=posteriors.DiagonalNormal(2),
         prior=priors.StandardNormal(2),
         decoder=networks.mlp(2, [4], condition_size=3),
-        likelihood=likelihoods.table(len(schema.names), schema, missing=True),
+        likelihood=likelihoods.table(len(schema.names), schema, missing=True, **NORMAL),
         preprocessor=preprocessor,
         condition_size=3,
     )
     made = signatures.make_signatures(vae, 2, 5, False)
     assert set(made["scorer"]) >= {"impute", "impute_label", "reconstruct_label", "score_label"}
-    label = {"label": np.array([0, 2, 1], np.int32)}
-    seeds = np.array([[i, i] for i in range(30)], np.int32)
-    generated = made["decoder"]["generate_label"].function(tf.constant(seeds), tf.constant(np.arange(30) % 3, tf.int32))
-    assert set(np.unique(generated["smokes"])) <= {0.0, 1.0} or np.isnan(generated["smokes"]).any()
-    assert b"" in generated["job"].numpy() and np.isnan(generated["visits"]).any()
+    seeds, labels = np.array([[i, i] for i in range(30)], np.int32), np.arange(30, dtype=np.int32) % 3
+    drawn = made["decoder"]["generate_label"].function(tf.constant(seeds), tf.constant(labels))
+    assert b"" in drawn["job"].numpy() and np.isnan(drawn["visits"]).any()
+    assert drawn["smokes"].dtype == tf.float32  # which may be NaN
     given = saved_model.make_request(vae, made["scorer"]["impute_label"].specs)
     filled = made["scorer"]["impute_label"].function(*(tf.constant(value) for value in given.values()))
-    assert b"" not in filled["job"].numpy() and filled["smokes"].dtype == tf.bool and len(label) == 1
+    assert b"" not in filled["job"].numpy() and filled["smokes"].dtype == tf.bool

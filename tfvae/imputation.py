@@ -66,6 +66,7 @@ def impute_rows(
         key, state = random.seed(seed, random.Stream.SAMPLING, row=start + first), None
         for chunk in range(-(-samples // at_once)):
             state = _run(vae, at_once, draws or 0, batch, random.fold(key, chunk), state)
+        assert state is not None  # there is a chunk at least
         values = vae.likelihood.value_of(state.summary)[None] if draws is None else state.drawn
         x = vae.preprocess(batch)
         filled.append(tf.where(tf.math.is_nan(x), values, x).numpy()[:, :count])
@@ -131,6 +132,8 @@ def _add(
         z, log_q = given._replace(seed=random.fold(key, 0)).draw(samples)  # [S, B, n], [S, B]
     decoded = given.decode(z)
     log_weight = decoded.log_prob(given.x) + given.prior.log_prob(z) - log_q  # [S, B]
+    if not vae.posterior.has_density:  # a point: all samples are one
+        log_weight = tf.zeros_like(log_weight)
     here = tf.reduce_logsumexp(log_weight, axis=0)
     weight = tf.nn.softmax(log_weight, axis=0)
     summary = tf.nest.map_structure(

@@ -66,8 +66,8 @@ def export(
         jit_compile: whether the signatures are compiled by XLA where they are served.
         about: dict for `model.json`, such as the run's config.
         anomaly: a scorer, such as `evaluation.anomaly` gives: then the scorer has the signature `anomaly` too, x ->
-            score `[B]`, nats, flag `[B]`, terms `[B, D]` of the elements of x, and of a table `odd_columns` `[B]`, their
-            names. It takes no seed, and its threshold is within.
+            score `[B]`, nats, flag `[B]`, terms `[B, D]` of the elements of x, and of a table `odd_columns` `[B]`,
+            their names. It takes no seed, and its threshold is within.
 
     Returns:
         dict of paths, one per servable.

@@ -151,19 +151,23 @@ def _make_anomaly(vae: VAE, scorer: evaluation.Scorer) -> _Answer:
 
     Of a table the oddest columns are named too, the oddest first, as far as they are odder than is typical.
     """
-    schema = vae.preprocessor_view.schema
+    schema, data = vae.preprocessor_view.schema, inputs.data_forms(vae)
 
     def anomaly(x, *condition):
         found = scorer(vae, x, *condition)
         return {"score": found["score"], "flag": found["flag"], "terms": found["columns"]}
 
+    if schema is None:
+        return _Answer(anomaly, [data])
+    names = schema.names
+
     def name_columns(outputs, _):
-        terms, index = tf.math.top_k(outputs["terms"], min(ODD_COLUMNS, len(schema.names)))  # [B, k]
-        names = tf.where(terms > 0, tf.gather(tf.constant(schema.names), index), "")
-        joined = tf.strings.reduce_join(names, axis=-1, separator=", ")
+        terms, index = tf.math.top_k(outputs["terms"], min(ODD_COLUMNS, len(names)))  # [B, k]
+        odd = tf.where(terms > 0, tf.gather(tf.constant(names), index), "")
+        joined = tf.strings.reduce_join(odd, axis=-1, separator=", ")
         return outputs | {"odd_columns": tf.strings.regex_replace(joined, "(, )+$", "")}
 
-    return _Answer(anomaly, [inputs.data_forms(vae)], *([] if schema is None else [name_columns]))
+    return _Answer(anomaly, [data], name_columns)
 
 
 def _pair(x, condition):
