@@ -14,10 +14,10 @@ import tensorflow as tf
 import tfvae
 from tests.models import begin, linear_gaussian
 from tests.test_columns import people, table_vae
-from tfvae import cli, evaluation, likelihoods, networks, posteriors, preprocessing, priors
+from tfvae import cli, config, evaluation, likelihoods, networks, posteriors, preprocessing, priors
 from tfvae.evaluation import NotApplicable
 from tfvae.tables import Schema
-from tfvae.training.report import tables
+from tfvae.training.report import examples, measures, of_columns, tables
 
 CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "table.yaml"
 KINDS = {"visits": "count", "height": "number", "income": "positive"}
@@ -197,23 +197,76 @@ def nothing_missing(numbers, where=""):
             nothing_missing(value, f"{where}.{key}")
 
 
+def test_rows_are_taken_at_random_and_always_the_same(table):
+    _, x, vae = table
+    numbers = np.arange(len(x))
+    alone = [int(n) for n in examples.one_by_one(vae, tf.data.Dataset.from_tensor_slices(numbers).batch(7))]
+    pairs = tf.data.Dataset.from_tensor_slices((x, numbers)).batch(9)
+    beside = [int(n) for _, n in examples.one_by_one(vae, pairs)]
+    assert alone == beside and sorted(alone) == list(numbers) and alone != sorted(alone)
+    images = [int(n) for n in examples.one_by_one(linear_gaussian()[0], tf.data.Dataset.from_tensors(numbers))]
+    assert images == list(numbers)
+
+
+def experiment_and_vae(*keys):
+    """The experiment of the yaml of tables, with these keys, and its VAE, small, not trained, and run eagerly."""
+    small = ["encoder={mlp: {units: [8]}}", "decoder={mlp: {units: [8]}}", "compile={run_eagerly: true}"]
+    experiment = config.read(CONFIG, [*small, "adapt=false", *keys])
+    train, _ = config.training_data(experiment)
+    return experiment, config.compiled_vae(experiment, train.element_spec, config.table_schema(experiment))
+
+
+def test_measures_of_a_table_with_labels():
+    experiment, vae = experiment_and_vae("data.labels=[species]")
+    names = set(vae.preprocessor_view.schema.names)
+    probes = measures.MEASURES["probes"](vae, experiment, "test", 5)
+    assert probes["trained_on"] == 275 and 0 <= probes["linear_probe"] <= 1
+    for measure in (measures.MEASURES["reconstruction_error"], *of_columns.MEASURES.values()):
+        found = measure(vae, experiment, "test", 3)
+        nothing_missing(found)
+        assert set(found["columns"]) == names and found["examples"] == 34
+    for name, why in (("samples", "mix the units"), ("disentanglement", "made from is not known")):
+        with pytest.raises(NotApplicable, match=why):
+            measures.MEASURES[name](vae, experiment, "test", 5)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("data.labels=null", "penguins.csv has no labels: data.labels names columns that are"),
+        ("data.labels=[body_mass_g]", "penguins.csv has no labels: .*is a missing cell"),
+        ("data.labels=[year]", "the labels of .*penguins.csv are no classes"),
+        ("data.condition=island", "a conditional VAE need not keep"),
+    ],
+)
+def test_tables_without_classes_have_no_probes(key, why):
+    experiment, vae = experiment_and_vae(key)
+    with pytest.raises(NotApplicable, match=why):
+        measures.MEASURES["probes"](vae, experiment, "test", 5)
+
+
+def test_measures_of_a_conditional_table():
+    experiment, vae = experiment_and_vae("data.condition=island")
+    for measure in (measures.MEASURES["reconstruction_error"], *of_columns.MEASURES.values()):
+        found = measure(vae, experiment, "test", 3)
+        nothing_missing(found)
+        assert "island" not in found["columns"] and len(found["columns"]) == 7
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("labels", ["null", "[species]"])
-def test_a_run_on_a_table_is_evaluated_and_plotted(labels, tmp_path, capsys):
-    """All verbs, each of which makes its programs: some 60 s of CPU."""
+def test_a_run_on_a_table_is_evaluated_and_plotted(tmp_path, capsys):
+    """All verbs, each of which makes its programs: 60 s of CPU."""
     run = tmp_path / "run"
-    more = ["fit.epochs=2", f"data.labels={labels}"]
-    assert cli.main(["train", str(CONFIG), str(run), *(w for key in more for w in ("--set", key))]) == 0
+    assert cli.main(["train", str(CONFIG), str(run), "--set", "fit.epochs=2"]) == 0
     assert cli.main(["evaluate", str(run), "--samples", "50"]) == 0
     printed = capsys.readouterr().out
     result = json.loads((run / "evaluation.json").read_text())
     nothing_missing(result)
     names = {"reconstruction_error", "information", "gap", "rate_distortion", "imputation", "marginals"}
-    probes = {"probes"} if labels != "null" else set()
-    assert set(result["measures"]) == names | probes
-    assert set(result["left_out"]) == {"disentanglement", "samples", "probes"} - probes
+    assert set(result["measures"]) == names
+    assert set(result["left_out"]) == {"disentanglement", "samples", "probes"}
     columns = result["measures"]["imputation"]["columns"]
-    assert list(columns["sex"]) == ["cells", "accuracy", "mean_or_mode"] and len(columns) == 8 - len(probes)
+    assert list(columns["sex"]) == ["cells", "accuracy", "mean_or_mode"] and len(columns) == 8
     assert "numbers filled in" in printed and "marginal distance" in printed
     assert cli.main(["plot", str(run)]) == 0
     drawn = "associations latent_space learning_curves marginals rate_distortion reconstructions units"

@@ -76,7 +76,7 @@ def test_reconstructions_lie_over_true_values(table):
     panels = {axes.get_xlabel(): axes for axes in exact.axes}
     points = np.asarray(panels["height"].collections[0].get_offsets())
     assert len(points) == (~np.isnan(x[:, 0])).sum() and (points[:, 0] == points[:, 1]).all()
-    matrix = np.asarray(panels["job, reconstructed"].images[0].get_array())
+    matrix = np.asarray(panels["job"].images[0].get_array())
     np.testing.assert_array_equal(matrix, np.eye(3))
 
 

@@ -115,7 +115,7 @@ def kl_parts(
 
 def _encode_features(vae, _, batch, key):
     del key
-    features = vae.encoder(vae.preprocess(batch))
+    features = vae.encoder(vae.preprocessor_view.seen(vae.preprocess(batch)))
     return tf.transpose(tf.reshape(features, [features.shape[0], -1]))  # [F, B]
 
 

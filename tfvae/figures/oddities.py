@@ -36,8 +36,9 @@ def score_histogram(scores: np.ndarray, threshold: float, labels: np.ndarray | N
     """
     scores = np.asarray(scores, np.float64)
     known = None if labels is None else np.asarray(labels, bool)
-    if scores.ndim != 1 or (known is not None and known.shape != scores.shape):
-        raise ValueError(f"scores must be [N], and labels too; they are {scores.shape} and {np.shape(labels)}")
+    shapes = [scores.shape] if known is None else [scores.shape, known.shape]
+    if scores.ndim != 1 or len(set(shapes)) > 1:
+        raise ValueError(f"scores must be [N], and labels too; they are {' and '.join(map(str, shapes))}")
     finite = np.isfinite(scores)
     if not finite.any():
         raise NotApplicable("no score is finite")
@@ -52,7 +53,13 @@ def score_histogram(scores: np.ndarray, threshold: float, labels: np.ndarray | N
     if known is not None:
         groups = [("known to be usual", finite & ~known, COLOURS[0]), ("known to be odd", finite & known, COLOURS[1])]
     for label, of, colour in groups:
-        axes.hist(np.minimum(scores[of], edges[-1]), edges, color=colour, alpha=0.6, label=f"{label}: {int(of.sum())}")
+        axes.hist(
+            np.minimum(scores[of], edges[-1]),
+            edges.tolist(),
+            color=colour,
+            alpha=0.6,
+            label=f"{label}: {int(of.sum())}",
+        )
     axes.axvline(threshold, color=COLOURS[6], linestyle="--", label="threshold")
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7)
@@ -93,9 +100,9 @@ def odd_columns(columns_terms: np.ndarray, names: Sequence[str], rows: Sequence[
         raise NotApplicable("there are no rows")
     order = np.argsort(-np.nansum(terms, axis=1), kind="stable")[:ROWS]
     shown = terms[order]
-    places = np.arange(len(names))
+    places = list(range(len(names)))
     if len(names) > COLUMNS:
-        places = np.sort(np.argsort(-np.nan_to_num(shown, nan=0.0).max(axis=0), kind="stable")[:COLUMNS])
+        places = sorted(np.argsort(-np.nan_to_num(shown, nan=0.0).max(axis=0), kind="stable")[:COLUMNS].tolist())
     shown = np.ma.masked_invalid(shown[:, places])
     title = f"What makes rows odd: the {len(order)} oddest of {len(terms)}"
     if len(places) < len(names):
@@ -106,8 +113,9 @@ def odd_columns(columns_terms: np.ndarray, names: Sequence[str], rows: Sequence[
     figure = new(2.8 + 0.34 * max(len(places), 10), 2.0 + 0.24 * len(order), title)
     axes = figure.add_subplot()
     most = max(float(np.abs(shown).max()) if shown.count() else 0.0, 1e-9)
-    colours = colormaps["RdBu_r"].with_extremes(bad=GREY)
-    image = axes.imshow(shown, cmap=colours, vmin=-most, vmax=most, aspect="auto", interpolation="none")
+    below = bool((shown < 0).any())
+    colours = colormaps["RdBu_r" if below else "Reds"].with_extremes(bad=GREY)
+    image = axes.imshow(shown, cmap=colours, vmin=-most if below else 0, vmax=most, aspect="auto", interpolation="none")
     axes.set_xticks(range(len(places)), [_shorten(names[place]) for place in places], rotation=90, fontsize=8)
     axes.set_yticks(range(len(order)), [_shorten(rows[row]) for row in order], fontsize=8)
     axes.set_xlabel("column; grey where its cell is missing" if np.isnan(terms).any() else "column", fontsize=9)

@@ -3,6 +3,7 @@
 Rows are x as a schema encodes them, `[N, D]`, NaN where a cell is missing.
 """
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -58,7 +59,9 @@ def marginals(schema: Schema, x: np.ndarray, drawn: np.ndarray) -> "Figure":
 
 
 def column_reconstructions(schema: Schema, x: np.ndarray, reconstructed: np.ndarray) -> "Figure":
-    """Draw each column's reconstructed values over the true ones; of categories, what each is reconstructed as.
+    """Draw each column's reconstructed values over the true ones; of categories, as what each is reconstructed.
+
+    Of categories, numbers are rows, and shades shares of a true category.
 
     Args:
         schema: of the table.
@@ -68,7 +71,7 @@ def column_reconstructions(schema: Schema, x: np.ndarray, reconstructed: np.ndar
     quality = column_quality(schema, x, reconstructed, column_deviations(schema, x)).values
     coded = np.array([bool(column.categories) for column in schema.encoded])
     places, note = _choose(np.where(coded, 1 - quality, quality), "are reconstructed worst")
-    figure, panels = _grid(len(places), f"Reconstructions, over the true values{note}", height=2.4)
+    figure, panels = _grid(len(places), f"Reconstructed over true values{note}", height=2.4)
     for axes, place in zip(panels, places, strict=True):
         column = schema.encoded[place]
         there = ~(np.isnan(x[:, place]) | np.isnan(reconstructed[:, place]))
@@ -77,9 +80,9 @@ def column_reconstructions(schema: Schema, x: np.ndarray, reconstructed: np.ndar
             _confusions(axes, column, *pair)
         elif there.any():
             _scatter(axes, column, *pair)
+        _label(axes, column.name, "reconstructed")
         score = f"accuracy {quality[place]:.2f}" if coded[place] else f"RMSE {quality[place]:.2f} deviations"
         axes.set_title(score if there.any() else "no values", fontsize=8)
-        _label(axes, f"{column.name}{', reconstructed' if coded[place] else ''}", "true" if coded[place] else "value")
     return figure
 
 
@@ -97,8 +100,8 @@ def associations(schema: Schema, x: np.ndarray, drawn: np.ndarray) -> "Figure":
     pair = [associate(schema, rows, ASSOCIATED) for rows in (x, drawn)]
     left_out = len(schema.names) - len(names)
     note = f", the first {len(names)} of {len(schema.names)} columns" if left_out else ""
-    size = 2.6 + 0.22 * len(names)
-    figure = new(2 * size + 0.8, size + 0.9, f"Associations of pairs of columns{note}")
+    size = 2.2 + 0.22 * len(names)
+    figure = new(2 * size + 2.6, size + 2.0, f"Associations of pairs of columns{note}")
     panels = figure.subplots(1, 2, sharey=True)
     between = np.triu(np.isfinite(pair[0]) & np.isfinite(pair[1]), k=1)
     error = f": {np.abs(pair[0] - pair[1])[between].mean():.3f} apart on average" if between.any() else ""
@@ -111,9 +114,9 @@ def associations(schema: Schema, x: np.ndarray, drawn: np.ndarray) -> "Figure":
         axes.set_title(title, fontsize=10)
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
         axes.set_yticks(range(len(names)), names, fontsize=8)
-    panels[0].set_xlabel("grey: a column without spread", fontsize=8)
     bar = figure.colorbar(image, ax=panels, shrink=0.8)
-    bar.set_label("|correlation|, Cramer's V, or correlation ratio", fontsize=8)
+    grey = "" if np.isfinite(pair).all() else "\ngrey: a column without spread"
+    bar.set_label(f"|correlation|, Cramer's V, or correlation ratio{grey}", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return figure
 
@@ -177,19 +180,25 @@ def _scale(axes, which, column):
         axis, locator = getattr(axes, f"{which}axis"), AutoDateLocator(minticks=2, maxticks=5)
         axis.set_major_locator(locator)
         axis.set_major_formatter(ConciseDateFormatter(locator))
+    elif column.decimals == 0:
+        with require_extra("plot"):
+            from matplotlib.ticker import MaxNLocator
+
+        getattr(axes, f"{which}axis").set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _histograms(axes, column, *values):
-    values = [_units(column, of) for of in values]
+def _histograms(axes, column, *encoded):
+    values = [_units(column, of) for of in encoded]
     low, high = min(of.min() for of in values), max(of.max() for of in values)
+    bins = int(np.clip(2 * math.sqrt(len(values[0])), 8, BINS))
     if low == high:
         edges = np.array([low - 0.5, low + 0.5])
     elif column.kind == "positive":
-        edges = np.geomspace(low, high, BINS + 1)
-    elif column.decimals == 0 and column.kind != "date" and high - low <= 2 * BINS:
+        edges = np.geomspace(low, high, bins + 1)
+    elif column.decimals == 0 and column.kind != "date" and high - low <= 2 * bins:
         edges = np.arange(np.floor(low) - 0.5, high + 1)
     else:
-        edges = np.linspace(low, high, BINS + 1)
+        edges = np.linspace(low, high, bins + 1)
     edges[-1] = max(edges[-1], high)  # as powers are rounded
     for of, colour in zip(values, COLOURS, strict=False):
         axes.hist(of, edges, weights=np.full(len(of), 1 / len(of)), color=colour, alpha=0.5)
@@ -231,13 +240,13 @@ def _bars(axes, column, *values):
 def _confusions(axes, column, true, found):
     classes = _classes(column, true)
     size = len(classes.names)
-    joint = np.bincount(classes.of(true) * size + classes.of(found), minlength=size**2).reshape(size, size)
-    share = joint / np.maximum(joint.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="none", aspect="auto")
+    joint = np.bincount(classes.of(found) * size + classes.of(true), minlength=size**2).reshape(size, size)
+    share = joint / np.maximum(joint.sum(axis=0), 1)  # of a true category, whose rows are a column
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="none", aspect="auto", origin="lower")
     if size <= NAMED_CELLS:
-        for row, column_ in np.ndindex(size, size):
-            colour = "white" if share[row, column_] > 0.5 else "black"
-            axes.text(column_, row, joint[row, column_], ha="center", va="center", fontsize=7, color=colour)
+        for up, right in np.ndindex(size, size):
+            colour = "white" if share[up, right] > 0.5 else "black"
+            axes.text(right, up, joint[up, right], ha="center", va="center", fontsize=7, color=colour)
     axes.set_xticks(range(size), classes.names, rotation=90 if size > 3 else 0)
     axes.set_yticks(range(size), classes.names)
 

@@ -7,12 +7,20 @@ from tfvae import config
 from tfvae.model import VAE
 from tfvae.training import finished_run
 
-__all__ = ["preprocess_all", "take"]
+__all__ = ["one_by_one", "preprocess_all", "take"]
+
+SHUFFLED = 200_000  # rows of a table that are held, to choose the next at random
+
+
+def one_by_one(vae: VAE, data: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the examples of batches: of a table in a random order, as files are often sorted; each time the same."""
+    data = data.unbatch()
+    return data.shuffle(SHUFFLED, seed=0, reshuffle_each_iteration=False) if vae.preprocessor_view.schema else data
 
 
 def take(vae: VAE, experiment: config.Experiment, split: str, count: int) -> tf.data.Dataset:
-    """Return batches of the first examples of a split."""
-    return finished_run.read_data(vae, experiment, split).unbatch().take(count).batch(100)
+    """Return batches of the first examples of a split; of a table, of random ones."""
+    return one_by_one(vae, finished_run.read_data(vae, experiment, split)).take(count).batch(100)
 
 
 def preprocess_all(vae: VAE, data: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray | None]:

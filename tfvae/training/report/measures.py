@@ -12,7 +12,7 @@ from tfvae.evaluation import NotApplicable
 from tfvae.model import VAE
 from tfvae.training import finished_run
 from tfvae.training.report import of_columns
-from tfvae.training.report.examples import preprocess_all, take
+from tfvae.training.report.examples import one_by_one, preprocess_all, take
 
 __all__ = ["evidence", "labels", "rate_distortion", "take_all"]
 
@@ -173,6 +173,8 @@ def _samples(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
 def _labelled(vae: VAE, experiment: Experiment, split: str, key: str) -> tf.data.Dataset:
     """Return batches of pairs (x as loaded, what the data has under `key`), whether or not the VAE is conditional.
 
+    Their order is that of `examples.one_by_one`.
+
     Raises:
         NotApplicable: when the data has no such key.
     """
@@ -186,7 +188,7 @@ def _labelled(vae: VAE, experiment: Experiment, split: str, key: str) -> tf.data
         raise NotApplicable(f"{name} has no {key.removesuffix('s')}s: {why}") from None
     if schema is not None and config.class_names(experiment, key, schema) is None:
         raise NotApplicable(f"the labels of {name} are no classes")
-    return pairs.unbatch().batch(100)
+    return one_by_one(vae, pairs).batch(100)
 
 
 def labels(vae: VAE, experiment: Experiment, split: str, count: int) -> np.ndarray:

@@ -27,7 +27,7 @@ MAX_PAIRED = 60  # columns that are associated two by two
 def reconstruction(vae: VAE, experiment: Experiment, split: str, _: int = 0) -> Numbers:
     """Measure how well each column of a split is reconstructed, in deviations of the training data."""
     schema = evaluation.schema_of(vae)
-    train, _ = preprocess_all(vae, take(vae, experiment, "train", MAX_TRAIN))
+    train = preprocess_all(vae, take(vae, experiment, "train", MAX_TRAIN))[0]
     x, found = evaluation.reconstruct_rows(vae, take(vae, experiment, split, MAX_ROWS))
     quality = evaluation.column_quality(schema, x, found, evaluation.column_deviations(schema, train))
     return {"examples": len(x), **_summary(schema, quality), "columns": _by_column(schema, quality)}
@@ -36,7 +36,7 @@ def reconstruction(vae: VAE, experiment: Experiment, split: str, _: int = 0) -> 
 def _imputation(vae: VAE, experiment: Experiment, split: str, samples: int) -> Numbers:
     """Measure how well hidden cells are filled in, beside the mean or the mode of the training data."""
     schema = evaluation.schema_of(vae)
-    train, _ = preprocess_all(vae, take(vae, experiment, "train", MAX_TRAIN))
+    train = preprocess_all(vae, take(vae, experiment, "train", MAX_TRAIN))[0]
     x, conditions = preprocess_all(vae, take(vae, experiment, split, MAX_IMPUTED))
     if np.isnan(x).all():
         raise NotApplicable("all cells are missing: there is none to hide")
@@ -59,7 +59,7 @@ def _marginals(vae: VAE, experiment: Experiment, split: str, _: int) -> Numbers:
     """Measure how far draws are from the split, column by column and two by two; and, to compare, training rows."""
     schema = evaluation.schema_of(vae)
     train, given = preprocess_all(vae, take(vae, experiment, "train", MAX_ROWS))
-    x, _ = preprocess_all(vae, take(vae, experiment, split, MAX_ROWS))
+    x = preprocess_all(vae, take(vae, experiment, split, MAX_ROWS))[0]
     drawn = evaluation.draw_rows(vae, len(train), given)
     distances = {
         name: evaluation.marginal_distances(schema, x, rows) for name, rows in (("draws", drawn), ("train", train))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfvae import config, evaluation, figures, progress
 from tfvae.evaluation import NotApplicable
 from tfvae.model import VAE
-from tfvae.training import finished_run, run_record
+from tfvae.training import run_record
 from tfvae.training.report import measures
 from tfvae.training.report.examples import preprocess_all, take
 from tfvae.training.run_folder import RunFolder
@@ -23,6 +23,7 @@ __all__ = ["draw"]
 
 MAX_COLUMNS = 10  # conditions that the figure of samples shows
 MAX_CATEGORIES = 12  # of a column that colours the latent space
+MIN_DRAWN = 1000  # rows of a table, for its marginals
 MAX_PLOTTED = 5000  # examples that figures of the latent space show
 TEMPERATURES = (0.0, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)  # of the curve of rate and distortion
 
@@ -71,7 +72,7 @@ def _writers(
 def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[str, Callable[[], "Figure"]]:
     """Return, for the name of each figure, a function that draws it, or raises NotApplicable where there is none."""
     split = _split(experiment)
-    data = finished_run.read_data(vae, experiment, split).unbatch().batch(100).take(MAX_PLOTTED // 100)
+    data = take(vae, experiment, split, MAX_PLOTTED)
     examples = next(iter(data.unbatch().batch(40)))
     _, condition = vae.split(examples)
     half = min(5, len(tf.nest.flatten(examples)[0]) // 2)
@@ -110,14 +111,16 @@ def _drawings_of_columns(vae: VAE, data: tf.data.Dataset) -> dict[str, Callable[
     rows = functools.cache(lambda: preprocess_all(vae, data))
 
     @functools.cache
-    def drawn() -> np.ndarray:  # as many as there are rows of data
+    def drawn() -> np.ndarray:  # MIN_DRAWN rows or more, on the conditions of the data in turn
         x, conditions = rows()
-        return evaluation.draw_rows(vae, len(x), conditions)
+        repeats = -(-MIN_DRAWN // len(x))
+        given = None if conditions is None else np.tile(conditions, (repeats, 1))
+        return evaluation.draw_rows(vae, repeats * len(x), given)
 
     return {
         "reconstructions": lambda: figures.column_reconstructions(schema, *evaluation.reconstruct_rows(vae, data)),
         "marginals": lambda: figures.marginals(schema, rows()[0], drawn()),
-        "associations": lambda: figures.associations(schema, rows()[0], drawn()),
+        "associations": lambda: figures.associations(schema, rows()[0], drawn()[: len(rows()[0])]),
     }
 
 
