@@ -116,12 +116,12 @@ def test_gaps_are_filled_with_the_conditional_mean_and_draws_have_its_covariance
     filled = vae.impute(x, samples=20_000)
     np.testing.assert_array_equal(filled[~GAPS], x[~GAPS])
     np.testing.assert_allclose(filled[GAPS], means[GAPS], atol=0.08)
-    draws = vae.impute(x, draws=2_000, samples=4_000)
-    assert draws.shape == (2_000, 4, 4)
+    draws = vae.impute(x, draws=1_000, samples=2_000)
+    assert draws.shape == (1_000, 4, 4)
     for row, gaps in enumerate(GAPS):
         found, expected = np.cov(draws[:, row, gaps].T), covariances[row][np.ix_(gaps, gaps)]
-        np.testing.assert_allclose(np.atleast_2d(found), expected, atol=0.15 * expected.max())
-        np.testing.assert_allclose(draws[:, row, gaps].mean(axis=0), means[row, gaps], atol=0.12)
+        np.testing.assert_allclose(np.atleast_2d(found), expected, atol=0.2 * expected.max())
+        np.testing.assert_allclose(draws[:, row, gaps].mean(axis=0), means[row, gaps], atol=0.15)
 
 
 def test_a_rows_gaps_are_filled_alike_among_other_rows(trained):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import progress, random
-from tfvae.distributions import draw_rows_alike, open_uniform, pick_class
+from tfvae.distributions import draw_rows_alike, open_uniform
 from tfvae.objectives import Given
 from tfvae.programs import program
 
@@ -104,7 +104,7 @@ def _as_known(tensor: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 def _count_at_once(vae: Any, samples: int) -> int:
     """Count the samples whose decoded values are held at once, of `ROWS` rows."""
-    width = int(np.prod(vae.likelihood.event_shape))
+    width = max(int(np.prod(vae.likelihood.event_shape)), int(np.prod(vae.decoder.output_shape[1:])))
     return max(1, min(samples, NUMBERS_AT_ONCE // (ROWS * width)))
 
 
@@ -154,8 +154,9 @@ def _draw(vae: Any, given: Given, z: tf.Tensor, log_weight: tf.Tensor, draws: in
     if not draws:
         return tf.zeros(tf.concat([[0], tf.shape(given.x)], axis=0))
     level = open_uniform([draws, tf.shape(z)[1], 1], random.fold(key, 1))[..., 0]  # [draws, B]
-    which = pick_class(level, tf.transpose(log_weight))  # [draws, B]
-    chosen = tf.gather(tf.transpose(z, [1, 0, 2]), tf.transpose(which), batch_dims=1)  # [B, draws, n]
+    cumulated = tf.cumsum(tf.nn.softmax(tf.transpose(log_weight)), axis=-1)[:, :-1]  # [B, S - 1]
+    which = tf.searchsorted(cumulated, tf.transpose(level))  # [B, draws]; rounding cannot pass the last
+    chosen = tf.gather(tf.transpose(z, [1, 0, 2]), which, batch_dims=1)  # [B, draws, n]
     decoded = vae.likelihood.whole(given.decode(tf.transpose(chosen, [1, 0, 2])))
     return decoded.sample(seed=random.fold(key, 2))
 

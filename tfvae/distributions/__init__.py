@@ -2,7 +2,7 @@
 
 from tfvae.distributions.clipping import bounded_exp, inverse_soft_clip, soft_clip
 from tfvae.distributions.conditional import Conditional
-from tfvae.distributions.drawn import Drawn, draw_rows_alike, open_uniform, pick_class
+from tfvae.distributions.drawn import Drawn, draw_rows_alike, open_uniform
 from tfvae.distributions.estimated import MOMENT_DRAWS, Ancestral, Flow
 from tfvae.distributions.mixtures import Mixture, MixtureOfNormals, mix
 from tfvae.distributions.normals import MultivariateNormalDiag, MultivariateNormalTriL
@@ -72,7 +72,6 @@ __all__ = [
     "mix",
     "open_uniform",
     "over_rows",
-    "pick_class",
     "soft_clip",
     "units_of",
 ]
