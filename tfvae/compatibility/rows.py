@@ -46,15 +46,15 @@ def fill_gaps(vae: VAELike, data: Any, function: Callable[..., np.ndarray], seve
     """
     frame = data[0] if isinstance(data, tuple) else data
     x, condition = vae.split(data)
-    found = function(np.asarray(x), None if condition is None else np.asarray(condition))
-    if is_frame(frame):
-        found = [fill_frame(vae, tables.read(frame), rows) for rows in found]
+    found: Any = function(np.asarray(x), None if condition is None else np.asarray(condition))
+    if is_frame(frame) and vae.preprocessor_view.schema is not None:
+        found = [fill_frame(vae.preprocessor_view.schema, tables.read(frame), rows) for rows in found]
     return found if several else found[0]
 
 
-def fill_frame(vae: VAELike, frame: Any, x: np.ndarray) -> Any:
+def fill_frame(schema: tables.Schema, frame: Any, x: np.ndarray) -> Any:
     """Give a data frame whose missing cells are filled from x `[N, D]`; the others stay as they are."""
-    filled = vae.preprocessor_view.schema.decode(x, within=True).set_index(frame.index)
+    filled = schema.decode(x, within=True).set_index(frame.index)
     for name in filled.columns:
         filled[name] = filled[name].where(frame[name].isna(), frame[name])
     return filled

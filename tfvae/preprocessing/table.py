@@ -42,6 +42,7 @@ class Table(Preprocessor):
     """
 
     domain = "rows as the table's schema encodes them, NaN where a cell is missing"
+    schema: Schema
 
     def __init__(
         self,

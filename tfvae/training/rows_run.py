@@ -154,7 +154,7 @@ def impute_table(
     def of_piece(first: int, frame: "pd.DataFrame") -> "pd.DataFrame":
         x, condition = table.schema.encode(frame, table.unknown), data.conditions_of(frame, table.schema)
         whole = impute_rows(table.vae, x, condition, 1 if draw else None, samples, seed, first)[0]
-        filled = compatibility.fill_frame(table.vae, frame, whole)
+        filled = compatibility.fill_frame(table.schema, frame, whole)
         return frame.assign(**{name: filled[name] for name in filled.columns})
 
     return write_pieces(table, source, output, "imputing", of_piece)

@@ -74,7 +74,7 @@ def score_table(
 
     def of_piece(first: int, frame: "pd.DataFrame") -> "pd.DataFrame":
         found = evaluation.score_rows(vae, table.loaded(frame), samples)
-        terms = evaluation.subtract_typical(found["columns"], scorer.medians)
+        terms = evaluation.subtract_typical(found["columns"], np.array(scorer.medians, np.float32))
         named: dict[str, Any] = {
             "score": found[scorer.score],
             "flag": found[scorer.score] > scorer.threshold,
