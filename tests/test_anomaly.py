@@ -131,6 +131,7 @@ def test_thresholds_flag_the_chosen_share_of_held_out_rows(share):
 
 
 def test_an_odd_cell_is_named(table):
+    """The first to ask for the fixture, whose programs take seconds to make."""
     vae, _, rest = table
     odd = rest.dropna().iloc[:20].reset_index(drop=True)
     odd.loc[3, "age"] = 150.0
@@ -192,7 +193,7 @@ def test_kinds_of_data_score_alike(table):
 
 
 def test_a_scorer_answers_as_the_evaluation(table, tmp_path):
-    """Traced with any number of rows and no seed, and after its settings were stored."""
+    """Traced with any number of rows and no seed, and after its settings were stored. Saving takes seconds."""
     vae, _, rest = table
     found = evaluation.anomaly(vae, rest, rest, samples=5)
     scorer = evaluation.Scorer.from_config(found.scorer.get_config())

@@ -32,6 +32,7 @@ def fitted():
 
 
 def test_planted_rows_are_found(fitted):
+    """The first to ask for the fixture, whose programs take seconds to make."""
     detector, x, labels = fitted
     assert roc_auc_score(labels, -detector.score_samples(x)) > 0.9
     assert (detector.predict(x) == -1).sum() == 30
@@ -127,5 +128,8 @@ def test_members_share_their_programs(monkeypatch):
 
 @pytest.mark.slow
 def test_the_rules_of_scikit_learn():
-    """It fits some sixty detectors."""
-    check_estimator(tfvae.AnomalyDetector(members=1, epochs=1, samples=2, units=(4,)))
+    """It fits some sixty detectors. The rule of array API is skipped, as nothing here speaks it."""
+    detector = tfvae.AnomalyDetector(members=1, epochs=1, samples=2, units=(4,))
+    done = check_estimator(detector, on_fail=None, on_skip=None)
+    assert [each["check_name"] for each in done if each["status"] == "failed"] == []
+    assert [each["check_name"] for each in done if each["status"] == "skipped"] == ["check_array_api_input"]
