@@ -500,3 +500,19 @@ def test_a_copy_with_the_same_weights_is_the_same(make):
     again.set_weights(layer.get_weights())
     x, given = np.ones((5, 4), np.float32), numbers(5, 8)
     np.testing.assert_array_equal(again(given).log_prob(x), layer(given).log_prob(x))
+
+
+@pytest.mark.parametrize("shape", [[3], [1]])
+def test_learned_counts_start_at_the_spread_of_the_data(shape):
+    """Of columns whose mean and variance are those of negative binomial distributions; missing cells are left out."""
+    rng = np.random.default_rng(0)
+    spread = np.array([5.0, 5.0, 5.0])
+    x = rng.poisson(rng.gamma(spread, np.array([1.0, 10.0, 400.0]) / spread, (20_000, 3))).astype(np.float32)
+    x[::3, 1] = np.nan
+    layer = likelihoods.NegativeBinomial(3, shape)
+    layer.build((None, 4))
+    layer.measure(x)
+    layer.start(np.nanmean(x, axis=0))
+    p = layer(tf.zeros((1, 4)))
+    np.testing.assert_allclose(p.mean()[0], np.nanmean(x, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(p.variance()[0], np.nanvar(x, axis=0), rtol=0.15)

@@ -509,7 +509,7 @@ def test_penguins(real):
         "bill_length_mm": "number",
         "bill_depth_mm": "number",
         "flipper_length_mm": "number",
-        "body_mass_g": "count",
+        "body_mass_g": "number",
         "sex": "category",
         "year": "category",
     }

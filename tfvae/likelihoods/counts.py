@@ -14,6 +14,7 @@ __all__ = ["NegativeBinomial", "Poisson", "ZeroInflatedNegativeBinomial"]
 
 register = keras.saving.register_keras_serializable("tfvae")
 
+LEAST_COUNT, MOST_COUNT, COUNT_BOUND = 0.1, 300.0, 7.0  # of a total_count at the start; log of the farthest from 1
 BOUND = 15.0  # of logarithms of means
 
 
@@ -138,6 +139,23 @@ class _Dispersed(_Counts):
             distributions.check_broadcast("total_count_shape", self.total_count_shape, self.event_shape)
             self.raw_count = self.add_weight(self.total_count_shape, "zeros", name="raw_count")
 
+    def measure(self, x: tf.Tensor) -> None:
+        """Start learned counts where mean and variance of x are those of the data: total_count = mean^2 / (variance -
+        mean). With a total, they start at 1."""
+        super().measure(x)
+        if self.raw_count is None or self.total is not None:
+            return
+        x = np.asarray(x, np.float64)
+        seen = np.isfinite(x)
+        x, count = np.where(seen, x, 0.0), np.maximum(seen.sum(axis=0), 1)
+        mean = x.sum(axis=0) / count
+        more = np.where(seen, (x - mean) ** 2, 0.0).sum(axis=0) / count - mean
+        found = np.log(np.clip(mean**2 / np.maximum(more, 1e-9), LEAST_COUNT, MOST_COUNT))  # [*event]
+        lead = found.ndim - len(self.raw_count.shape)
+        axes = (*range(lead), *(lead + axis for axis, size in enumerate(self.raw_count.shape) if size == 1))
+        found = np.reshape(found.mean(axis=axes), self.raw_count.shape)
+        self.raw_count.assign(distributions.inverse_soft_clip(tf.constant(found, tf.float32), COUNT_BOUND))
+
     def split(self, raw: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Give total_count, and the other raw parameters."""
         raw_count, *others = raw if self.raw_count is None else (self.raw_count.value, *raw)
@@ -147,6 +165,14 @@ class _Dispersed(_Counts):
         """Give logits: as they are, or, with a total, those that give a share of it."""
         log_mean = self.log_mean(raw_logits, *raw_total)
         return log_mean if self.total is None else log_mean - tf.math.log(total_count)
+
+    def per_count(self, mean: tf.Tensor) -> tf.Tensor:
+        """Divide a mean by total_count, where that is learned and logits are of the quotient."""
+        if self.raw_count is None or self.total is not None:
+            return mean
+        raw_count = tf.convert_to_tensor(self.raw_count.value)
+        lead = max(0, raw_count.shape.rank - mean.shape.rank)  # axes of maps, over which means are the same
+        return mean / distributions.bounded_exp(tf.reduce_mean(raw_count, axis=list(range(lead))))
 
     def raw_counts(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Give the raw parameters of total_count for `raw`."""
@@ -178,7 +204,7 @@ class NegativeBinomial(_Dispersed):
         return self.independent(distributions.NegativeBinomial(total_count, logits=logits))
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
-        return (*self.raw_counts(mean), self.raw_mean(mean), *self.raw_totals(mean))
+        return (*self.raw_counts(mean), self.raw_mean(self.per_count(mean)), *self.raw_totals(mean))
 
 
 @register
@@ -203,5 +229,5 @@ class ZeroInflatedNegativeBinomial(_Dispersed):
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         zero = tf.fill(tf.shape(mean), distributions.inverse_soft_clip(self.START, BOUND))
-        counted = mean / tf.sigmoid(-self.START)
+        counted = self.per_count(mean / tf.sigmoid(-self.START))
         return (*self.raw_counts(mean), self.raw_mean(counted), zero, *self.raw_totals(mean))

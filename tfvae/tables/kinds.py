@@ -6,7 +6,7 @@ The rules, in this order:
 - a Categorical with an order: `ordinal`; without: `category`;
 - datetimes, `datetime.date`s, and text that is a date in ISO 8601 in every cell: `date`; other text: `category`;
 - whole numbers (floats too, when all are whole): `count` when none is negative, there are two values at least, and the
-  smallest is at most 10, or at most half of the largest; so an age is a count, and a year or a serial number is not;
+  smallest is at most 10; so a number of visits is a count, and an age of adults, a weight or a year is a number;
 - floats: `positive` when all are above 0, their skewness is above 1.5, and that of their logarithms below half of it;
 - other numbers: `number`.
 """
@@ -97,7 +97,7 @@ def _kind_of_numbers(numbers: np.ndarray, found: dict[str, Any]) -> str:
     if found["decimals"] == 0:
         if (low, high, distinct) == (0, 1, 2):
             return "boolean"
-        counts = low >= 0 and distinct > 1 and not found["origin"] and low <= max(SMALL, high / 2)
+        counts = low >= 0 and distinct > 1 and not found["origin"] and low <= SMALL
         return "count" if counts else "number"
     present = numbers[~np.isnan(numbers)]
     if low < FLOAT32.tiny or found["origin"] or distinct < 3:
