@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from tests import processes
+from tests.test_server import Server
+from tfvae import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -80,3 +82,30 @@ def test_a_likelihood_of_ones_own_trains_and_is_exported(tmp_path):
         assert done.returncode == 0, done.stderr
     done = processes.run(ROOT / "export" / "check.py", tmp_path / "models")
     assert done.returncode == 0 and "all answers are the model's" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_guide_to_tables_runs(tmp_path, monkeypatch):
+    """Long: a run of some hundred epochs, as a user has it, then each of its commands, a server and a request; and the
+    same in Python."""
+    text = (DOCS / "tables.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    commands, request = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")  # as in the repository's folder
+    *verbs, serve = [line.split()[1:] for line in commands.splitlines()]
+    assert [words[0] for words in verbs] == ["train", "score", "impute", "sample", "export"] and serve[0] == "serve"
+    for words in verbs:
+        done = processes.run("-m", "tfvae.cli", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    scores, whole, more = (tables.read(tmp_path / f"{name}.csv") for name in ("scores", "whole", "more"))
+    assert len(scores) == len(whole) == 344 and len(more) == 1000 and not whole.isna().any().any()
+    assert 0 < scores["flag"].mean() < 0.2
+    server = Server(tmp_path / serve[1])
+    try:
+        body = re.search(r"-d '(.*)'", request, re.DOTALL)[1]
+        (found,) = server.post("scorer:predict", body).json()["predictions"]
+    finally:
+        assert server.end()[0] == 0
+    assert found["flag"] and found["odd_columns"].split(", ")[0] == "body_mass_g"  # a penguin of 9.75 kg
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "tables.md", "exec"), {})
