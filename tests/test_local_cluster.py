@@ -68,7 +68,7 @@ def test_one_that_fails_ends_all_and_is_named_with_its_last_lines(launched, tmp_
 
 
 def test_a_chief_that_fails_without_a_word(launched):
-    """What it prints is not kept, for it was shown; a worker that was told to end has not failed."""
+    """What it prints is not kept, for it was shown. It is named, and not the other, which was told to end for it."""
     with pytest.raises(ChildProcessError, match=r"^worker 0 of 2 ended with status 7: it said nothing$"):
         launched(after(1, "echo shown; exit 7"), f"trap 'exit 143' TERM; {READY}; while :; do sleep 0.01; done")
 
