@@ -20,7 +20,8 @@ import tensorflow as tf
 
 from tests import renewals
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import config, data, evaluation, fresh_process, progress, training, tuning
+from tfvae import cli, config, data, evaluation, fresh_process, local_cluster, progress, training, tuning
+from tfvae.cli import tables
 from tfvae.config import ConfigError
 from tfvae.tuning import Space, results, run_search
 from tfvae.tuning import oracle as oracles
@@ -421,6 +422,55 @@ def test_a_process_is_renewed_until_there_is_no_more(tmp_path):
     assert "in fail" in raised.value.__notes__[0]
     with pytest.raises(ChildProcessError, match="status -9"):
         fresh_process.call_in_fresh_processes(renewals.end, "x")
+
+
+def row(trial, score, rate, message=None):
+    """A row as `tuning.search` gives them."""
+    status = "failed" if score is None else "completed"
+    about = {"trial": str(trial), "status": status, "score": score, "epochs": 4, "message": message}
+    return about | {"optimizer.Adam.learning_rate": rate}
+
+
+def test_the_verb_goes_on_in_further_processes_and_prints_the_best_trials(tmp_path, monkeypatch, capsys):
+    """The processes are not started: what would run in each is called."""
+    rows = [row(trial, -100.0 - trial, trial / 1000) for trial in (3, 0, 11, 7, 1, 10, 2, 9, 4, 8, 6)]
+    rows += [row(5, None, 0.005, "no room"), row(12, None, 0.012, "another")]
+    searched, outcomes, answers = [], [], iter([None, None, rows])
+
+    def call(function, *arguments):
+        while not outcomes or outcomes[-1]:
+            outcomes.append(function(*arguments))
+
+    monkeypatch.setattr(fresh_process, "call_in_fresh_processes", call)
+    monkeypatch.setattr(tuning, "search", lambda *given: searched.append(given) or next(answers))
+    monkeypatch.chdir(tmp_path)
+    path = str(written(tmp_path))
+    assert cli.main(["tune", path, "search", "--set", "seed=3"]) == 0
+    assert outcomes == [True, True, False] and searched == 3 * [(path, "search", ["seed=3"], 5)]
+    output = capsys.readouterr().out
+    assert "search: the best of 13 trials" in output
+    shown = re.findall(r"│ (\d+) +│ (-[\d.]+) │ +4 │ learning_rate=([\d.]+) +│", output)
+    assert shown == [(str(n), f"-{100 + n}.00", f"{n / 1000:.4g}") for n in (0, 1, 2, 3, 4, 6, 7, 8, 9, 10)]
+    assert output.splitlines()[-2:] == [
+        "2 failed, the first: no room",
+        "written: search (best.yaml, best, trials.csv, figures, tensorboard)",
+    ]
+
+
+def test_where_no_trial_failed_none_is_said_to(capsys):
+    tables.print_trials("search", [row(0, -1.0, 0.1)])
+    assert "failed" not in capsys.readouterr().out
+
+
+def test_the_verb_with_workers_starts_a_chief_and_them(tmp_path, monkeypatch):
+    """The processes are only noted here."""
+    noted, path, folder = [], str(written(tmp_path)), str(tmp_path / "search")
+    monkeypatch.setattr(local_cluster, "launch", lambda *given: noted.append(given))
+    assert cli.main(["tune", path, folder, "--workers", "2", "--set", "seed=3"]) == 0
+    ((words, environments),) = noted
+    assert words == ["tune", path, folder, "--set", "seed=3"]
+    assert [each["KERASTUNER_TUNER_ID"] for each in environments] == ["chief", "worker0", "worker1"]
+    assert len({(each["KERASTUNER_ORACLE_IP"], each["KERASTUNER_ORACLE_PORT"]) for each in environments}) == 1
 
 
 def started(path, folder, *more):
