@@ -25,15 +25,15 @@ def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
 
 @pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("count", [pytest.param(20, marks=pytest.mark.slow), 23])  # 23: the last of five has three
-def test_groups_give_the_numbers_of_single_steps(jit, count):
-    """Long: a program of each size of a group."""
+@pytest.mark.parametrize("size", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_groups_give_the_numbers_of_single_steps(jit, count, size):
+    """Long: programs of single steps, of groups and of validation."""
     single, logs, steps = fitted(small_images(count), jit=jit)
-    for size in (3, 100):
-        grouped, other, same = fitted(small_images(count), jit=jit, size=size)
-        assert steps == same == 2 * -(-count // 5)
-        np.testing.assert_allclose(grouped, single, atol=1e-6)
-        for name, values in logs.items():
-            np.testing.assert_allclose(other[name], values, rtol=1e-5)
+    grouped, other, same = fitted(small_images(count), jit=jit, size=size)
+    assert steps == same == 2 * -(-count // 5)
+    np.testing.assert_allclose(grouped, single, atol=1e-6)
+    for name, values in logs.items():
+        np.testing.assert_allclose(other[name], values, rtol=1e-5)
 
 
 @pytest.mark.slow

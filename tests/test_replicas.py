@@ -73,7 +73,7 @@ def on_workers(count, devices, settings, folder):
 @pytest.mark.parametrize(
     ("count", "devices", "kind"),
     [
-        (2, 1, "groups"),
+        pytest.param(2, 1, "groups", marks=pytest.mark.slow),
         pytest.param(2, 1, "plain", marks=pytest.mark.slow),
         pytest.param(2, 1, "xla groups", marks=pytest.mark.slow),
         pytest.param(2, 2, "xla", marks=pytest.mark.slow),
@@ -81,7 +81,7 @@ def on_workers(count, devices, settings, folder):
     ],
 )
 def test_workers_give_the_numbers_of_one(tmp_path, count, devices, kind):
-    """Long: programs of two workers, each on its devices."""
+    """Long: programs of two workers, each on its devices. By default devices of one process stand for them."""
     settings = KINDS[kind]
     found = on_workers(count, devices, settings, tmp_path)
     assert_same(found, alone(kind), TOLERANCE[settings.get("optimizer", "SGD")])
