@@ -29,6 +29,7 @@ def pytest_configure(config):
     gc.set_threshold(50_000, 20, 20)  # a graph is many objects: looking through them often takes a tenth of the time
     if sys.version_info < (3, 12):  # which looks for a protocol's names whenever TensorFlow asks about a tensor
         typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
+        typing._is_callable_members_only = functools.cache(typing._is_callable_members_only)
     if config.getoption("markexpr") == "not slow":  # else programs are compiled as users have them
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # half the time
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
@@ -133,8 +134,9 @@ class Verbs(NamedTuple):
 @pytest.fixture(scope="session")
 def verbs(tmp_path_factory):
     """`Verbs`, for tests of the xdist group "verbs"; 20 latents are those of the examples in export/README.md."""
-    from tfvae import cli
+    from tfvae import cli, evaluation
     from tfvae.cli import terminal
+    from tfvae.training.report import plots
 
     folder, printed = tmp_path_factory.mktemp("verbs"), {}
     run, models = folder / "run", folder / "models"
@@ -142,6 +144,10 @@ def verbs(tmp_path_factory):
     lines += [["export", run, models, "--samples", "20"]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(terminal, "SECONDS", 0.02)
+        patch.setattr(evaluation, "gap", functools.partial(evaluation.gap, steps=20))  # of 300
+        ends = functools.partial(evaluation.rate_distortion, temperatures=(0.0, 1.0))
+        patch.setattr(evaluation, "rate_distortion", ends)
+        patch.setattr(plots, "TEMPERATURES", (0.0, 1.0))
         for verb, *arguments in lines:
             with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
                 with as_in_a_terminal():

@@ -40,6 +40,7 @@ def test_annealing_is_right_and_does_not_need_the_encoder():
     assert str(found).endswith("nats")
 
 
+@pytest.mark.slow
 def test_from_the_exact_posterior_there_is_no_way_to_go():
     """Long: the program of a chain takes seconds to make."""
     vae, x, exact = fast(linear_gaussian())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ import tfvae
 from tests import bad_data, members
 from tests.models import small_images, small_vae
 from tfvae import compatibility, data, evaluation, networks, tensorflow_output
+from tfvae.compatibility import streams
 from tfvae.data import npz_file
 
 
@@ -89,6 +91,28 @@ def test_conditions():
     for call in (lambda: vae.fit(images, late, verbose=0), lambda: vae.adapt((images, late))):
         assert "conditions that are not finite" in refused(call)
     assert "the VAE is conditional: its data are pairs" in refused(lambda: vae.encode(images))
+
+
+def test_batches_of_a_program_pass_as_they_are_unless_a_number_is_wrong():
+    """What a program does with each batch is done without one here."""
+    vae, images, labels = conditional_vae(), bad_data.FLOATS[:3], np.array([0, 2, 1])
+    weights = np.array([1.0, 0.5, 2.0])
+    batch = streams._check_in_graph(vae, (images, labels, weights))
+    assert len(batch) == 3 and batch[1] is labels and batch[2] is weights
+    np.testing.assert_array_equal(batch[0], images)
+    for wrong, message in (
+        ((images, labels + 1), "conditions must be below 3 and not negative, but one is 3"),
+        ((bad_data.PIXELS[:3], labels), bad_data.TAKES),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            streams._check_in_graph(vae, wrong)
+
+
+def test_batches_of_images_alone_pass_or_are_refused_likewise(vae):
+    images = bad_data.FLOATS[:3]
+    np.testing.assert_array_equal(streams._check_in_graph(vae, (images,)), images)
+    with pytest.raises(ValueError, match=re.escape(bad_data.TAKES)):
+        streams._check_in_graph(vae, (images - 2,))
 
 
 def conditional_vae():

@@ -1,7 +1,9 @@
 """Bad inputs of the command: each is one line and leaves nothing. They are in `bad_inputs`; others are made up."""
 
 import copy
+import io
 import json
+import os
 import pathlib
 import shutil
 import string
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests import bad_inputs, models, processes
 from tfvae import cli, config, yaml_files
-from tfvae.cli import arguments
+from tfvae.cli import arguments, streams
 
 ROOT = pathlib.Path(__file__).parent.parent
 DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
@@ -377,6 +379,63 @@ def test_closed_streams_and_locales(tmp_path, shell, status, lines, locale):
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)} | locale,
     )
     assert done.returncode == status and len(done.stderr.splitlines()) == lines
+
+
+def is_null(number):
+    """Whether a file descriptor is of the null device."""
+    return os.fstat(number).st_rdev == os.stat(os.devnull).st_rdev
+
+
+def test_a_closed_number_is_opened_on_the_null_device():
+    kept = os.dup(0)
+    try:
+        os.close(0)
+        streams.open_closed_streams()
+        assert is_null(0) and os.write(0, b"dropped") == 7 and os.read(0, 1) == b""
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_python_did_not_open_can_be_written_to(name, capfd):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, name, None)
+        streams.open_closed_streams()
+        print("ü", file=getattr(sys, name), flush=True)
+    assert getattr(capfd.readouterr(), name.removeprefix("std")) == "ü\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"), [("ascii", b"a\\xfc"), ("latin-1", b"a\xfc"), ("UTF-8", b"a\xc3\xbc")]
+)
+def test_letters_that_a_locale_does_not_have_are_escapes(encoding, written, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    streams.open_closed_streams()
+    print("aü", end="", flush=True)
+    assert sys.stdout.buffer.getvalue() == written
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "write"),
+    [
+        ("stdout", 1, lambda: (print("lost"), streams.flush_stdout())),
+        ("stderr", 2, lambda: streams.write_error_line("lost")),
+    ],
+    ids=["stdout", "stderr"],
+)
+def test_what_nobody_reads_is_dropped_and_does_not_fail_at_the_end(name, number, write, capfd):
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.dup2(writing, number)  # `capfd` puts back what was there
+    os.close(writing)
+    with pytest.MonkeyPatch.context() as patch, open(number, "w", closefd=False) as stream:
+        patch.setattr(sys, name, stream)
+        write()
+        assert is_null(number)
+        stream.flush()  # as Python does at its end; what is left goes to the null device
+        os.write(number, b"lost too")
+    assert "lost" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("text", ["x", "3", "[]", '{"task": 3}'])

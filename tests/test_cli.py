@@ -1,3 +1,4 @@
+import argparse
 import json
 import os
 import pathlib
@@ -8,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfvae import cli, data, evaluation, training
+from tfvae import cli, data, evaluation, local_cluster, training
+from tfvae.cli import verbs as cli_verbs
 
 ROOT = pathlib.Path(__file__).parent.parent
 pytestmark = pytest.mark.xdist_group("verbs")  # they run once
@@ -144,6 +146,47 @@ def test_export_makes_three_servables(verbs):
     record = json.loads((verbs.models / "scorer" / "1" / "model.json").read_text())
     assert record["config"]["data"]["name"] == "digits"
     assert record["run"]["best_epoch"] >= 1 and "elbo" in record["evaluation"]
+
+
+def test_export_says_how_near_half_precision_is(tmp_path, capsys, monkeypatch):
+    (tmp_path / "model.json").write_text('{"parity": {"encode": {"mean": 2.0e-4, "std": 0.00351}, "z": {"x": 0.001}}}')
+    settings = []
+    monkeypatch.setattr(training, "export", lambda *_, **given: settings.append(given) or {"encoder": tmp_path})
+    cli_verbs.export(argparse.Namespace(run="run", models="models", samples=7, dtype="float16", xla=True))
+    assert settings == [{"samples": 7, "dtype": "float16", "jit_compile": True}]
+    written, parity = capsys.readouterr().out.splitlines()
+    assert written == f"written: {tmp_path}"
+    assert parity == "  in float16 its answers to the check's examples are within 3.5e-03 of the model's"
+
+
+def test_train_with_workers_starts_the_command_in_each(tmp_path, monkeypatch):
+    """The processes are only noted here; those of `test_resume` run."""
+    started, new = [], str(tmp_path / "new")
+    monkeypatch.setattr(local_cluster, "launch", lambda *given: started.append(given))
+    assert cli.main(["train", SMOKE, new, "--workers", "2", "--set", "seed=3", "--resume", "--quiet"]) == 0
+    ((words, environments),) = started
+    assert words == ["train", SMOKE, new, "--resume", "--quiet", "--set", "seed=3", "--set", "strategy=multi_worker"]
+    first, second = (json.loads(environment["TF_CONFIG"]) for environment in environments)
+    assert first["cluster"] == second["cluster"] and len(set(first["cluster"]["worker"])) == 2
+    assert [each["task"]["index"] for each in (first, second)] == [0, 1]
+
+
+def test_workers_that_were_told_to_end_give_their_status(tmp_path, monkeypatch):
+    monkeypatch.setattr(local_cluster, "launch", lambda words, environments: 143)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", SMOKE, str(tmp_path / "new"), "--workers", "1"])
+    assert ended.value.code == 143
+
+
+@pytest.mark.parametrize(("index", "lines"), [(0, 1), (1, 0)])
+def test_only_the_chief_names_the_run_folder(tmp_path, capsys, monkeypatch, index, lines):
+    trained, new = [], str(tmp_path / "new")
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"task": {"index": index}}))
+    monkeypatch.setattr(training, "train", lambda *given, verbose: trained.append(given))
+    assert cli.main(["train", SMOKE, new, "--set", "seed=3"]) == 0
+    assert trained == [(SMOKE, new, ["seed=3"], False)]
+    said = [f"run folder: {new} (model.keras, history.csv, tensorboard, checkpoints)"]
+    assert capsys.readouterr().out.splitlines() == said[:lines]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
+import gzip
+import hashlib
 import os
 import pathlib
+import runpy
 import socket
 import subprocess
 import sys
@@ -10,7 +13,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvae import data, digits
-from tfvae.data import tfds_prepare
+from tfvae.data import binarization, tfds_prepare
+from tfvae.digits import builder, make
 
 
 def stacked(dataset):
@@ -48,8 +52,6 @@ def test_digits_file_is_made_from_the_originals(tmp_path):
     folder = os.environ.get("TFVAE_MNIST")
     if not folder:
         pytest.skip("TFVAE_MNIST, the folder of MNIST's original files, is not set")
-    from tfvae.digits import make
-
     make.make(pathlib.Path(folder), tmp_path / "made.npz")
     with np.load(tmp_path / "made.npz") as made, np.load(digits.FILE) as kept:
         assert set(made.files) == set(kept.files)
@@ -65,12 +67,61 @@ def test_mnist_is_prepared_from_its_original_files(tmp_path):
 
 
 def test_make_refuses_other_files(tmp_path):
-    from tfvae.digits import make
-
     (tmp_path / make.FILES["train"][0]).write_bytes(b"something else")
     with pytest.raises(ValueError, match="not MNIST's original"):
         make.make(tmp_path, tmp_path / "made.npz")
     assert not (tmp_path / "made.npz").exists()
+
+
+@pytest.fixture
+def originals(tmp_path, monkeypatch):
+    """A folder of files like MNIST's, of 3 and 2 examples, which `make` takes for the originals; the arrays in them."""
+    rng, arrays, files = np.random.default_rng(0), {}, {}
+    for split, count in (("train", 3), ("test", 2)):
+        arrays[split] = rng.integers(0, 256, (count, 28, 28), np.uint8)
+        arrays[f"{split}_label"] = rng.integers(0, 10, count, np.uint8)
+    for name, (file, _, header) in make.FILES.items():
+        content = gzip.compress(bytes(header) + arrays[name].tobytes())
+        (tmp_path / file).write_bytes(content)
+        files[name] = file, hashlib.sha256(content).hexdigest(), header
+    monkeypatch.setattr(make, "FILES", files)
+    return tmp_path, arrays
+
+
+def test_made_digits_are_the_first_of_each_file(originals, monkeypatch):
+    folder, arrays = originals
+    monkeypatch.setattr(make, "EXAMPLES", {"train": 2, "test": 1})
+    for target in (folder / "one.npz", folder / "other.npz"):
+        make.make(folder, target)
+    assert (folder / "one.npz").read_bytes() == (folder / "other.npz").read_bytes()
+    with np.load(folder / "one.npz") as made:
+        assert set(made.files) == set(arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(made[name], array[: 2 if name.startswith("train") else 1])
+
+
+def test_help_of_make_names_the_files_that_it_reads(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["make.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(make.__file__, run_name="__main__")
+    printed = "".join(capsys.readouterr().out.split())  # for it breaks lines in names
+    assert ended.value.code == 0 and all(file in printed for file, *_ in make.FILES.values())
+
+
+def test_the_builder_gives_each_example_of_its_file(originals, tmp_path, monkeypatch):
+    folder, arrays = originals
+    make.make(folder, folder / "small.npz")
+    monkeypatch.setattr(builder, "FILE", folder / "small.npz")
+    made = digits.Digits(data_dir=str(tmp_path / "tfds"))
+    splits = made._split_generators(None)
+    assert set(splits) == {"train", "test"}
+    for split, examples in splits.items():
+        keys, found = zip(*examples, strict=True)
+        assert keys == tuple(range(len(arrays[split])))
+        np.testing.assert_array_equal([example["image"] for example in found], arrays[split][..., None])
+        assert [example["label"] for example in found] == arrays[f"{split}_label"].tolist()
+        for example in found:
+            made.info.features.encode_example(example)  # as TFDS does: it raises where an example is not as declared
 
 
 def test_batches_have_static_shapes(npz):
@@ -180,6 +231,17 @@ def test_static_binarisation_is_drawn_once(npz, in_memory):
     np.testing.assert_array_equal(drawn, stacked(data.load(name, "train", 9, binarize="static", shuffle=False)))
     np.testing.assert_array_equal(drawn[5:], stacked(data.load(name, "train[5:]", 4, **options)))
     assert not np.array_equal(drawn, stacked(data.load(name, "train", 4, **options, seed=1)))
+
+
+def test_the_program_of_static_binarisation_draws_what_its_function_does():
+    """And a pixel that is white stays so where the image is lighter: each is held against a number of its own."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 1), np.uint8)
+    seed, split = tf.constant(7, tf.uint32), tf.constant(11)
+    drawn = binarization._draw_pixels.python_function(tf.constant(images), seed, split, tf.constant(4))
+    np.testing.assert_array_equal(drawn, binarization._draw_pixels(images, seed, split, 4))
+    assert drawn.dtype == tf.uint8 and set(np.unique(drawn)) == {0, 255}
+    lighter = binarization._draw_pixels(np.maximum(images, 200), seed, split, 4)
+    assert np.all(lighter >= drawn)
 
 
 def test_static_binarisation_has_the_grey_value_as_mean():

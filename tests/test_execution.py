@@ -8,6 +8,8 @@ import tensorflow as tf
 from tests import members
 from tests.models import GRAPH, begin, dataset, small_images, small_vae, weights
 from tfvae import networks, objectives, random, trainer
+from tfvae.programs import program
+from tfvae.trainer import xla
 
 
 def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
@@ -23,15 +25,15 @@ def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
 
 @pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("count", [pytest.param(20, marks=pytest.mark.slow), 23])  # 23: the last of five has three
-def test_groups_give_the_numbers_of_single_steps(jit, count):
-    """Long: a program of each size of a group."""
+@pytest.mark.parametrize("size", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_groups_give_the_numbers_of_single_steps(jit, count, size):
+    """Long: programs of single steps, of groups and of validation."""
     single, logs, steps = fitted(small_images(count), jit=jit)
-    for size in (3, 100):
-        grouped, other, same = fitted(small_images(count), jit=jit, size=size)
-        assert steps == same == 2 * -(-count // 5)
-        np.testing.assert_allclose(grouped, single, atol=1e-6)
-        for name, values in logs.items():
-            np.testing.assert_allclose(other[name], values, rtol=1e-5)
+    grouped, other, same = fitted(small_images(count), jit=jit, size=size)
+    assert steps == same == 2 * -(-count // 5)
+    np.testing.assert_allclose(grouped, single, atol=1e-6)
+    for name, values in logs.items():
+        np.testing.assert_allclose(other[name], values, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -161,6 +163,11 @@ def test_single_batches(size):
     assert int(vae.optimizer.iterations) == 1 and np.any(weights(vae) != before)
 
 
+def step_seed(first):
+    """The seed of a step for the rows from `first` on."""
+    return random.seed(0, random.Stream.TRAINING, 7, first)
+
+
 def test_halves_give_the_gradients_of_the_whole():
     """With XLA a batch goes through in two halves: the same noise, losses and gradients, regularisers' too."""
     encoder = networks.mlp(members.IMAGE, [16], "tanh")
@@ -168,18 +175,44 @@ def test_halves_give_the_gradients_of_the_whole():
     vae = small_vae(compiled=GRAPH, encoder=encoder)
     data = tf.constant(small_images(2 * trainer.SMALLEST_PART + 1))
 
-    def seed(first):
-        return random.seed(0, random.Stream.TRAINING, 7, first)
-
     def found(jit_compile):
         vae.jit_compile = jit_compile
-        function = tf.function(lambda: trainer.compute_gradients(vae, data, seed, len(data)), jit_compile=jit_compile)
+        function = program(
+            lambda: trainer.compute_gradients(vae, data, step_seed, len(data)), jit_compile=jit_compile, autograph=False
+        )
         return function()
 
     (whole, gradients), (halves, sums) = found(False), found(True)
     for one, other in zip((*whole, *gradients), (*halves, *sums), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
     assert np.abs(gradients[0]).max() > 0.01
+
+
+def test_halves_with_weights_give_the_gradients_of_the_whole():
+    """Also where nothing follows from a variable: it has no gradient."""
+    vae, seeds = small_vae(compiled=GRAPH), []
+    unused = vae.encoder.add_weight(shape=[2], name="unused")
+    data, total = tf.constant(small_images(2 * trainer.SMALLEST_PART + 1)), tf.constant(7.5)
+    sample_weights = tf.constant(np.random.default_rng(1).uniform(size=len(data)).astype(np.float32))
+
+    def seed(first):
+        seeds.append(first)
+        return step_seed(first)
+
+    def found(jit_compile):
+        vae.jit_compile = jit_compile
+        return trainer.compute_gradients(vae, data, seed, total, sample_weights)
+
+    (whole, gradients), (halves, sums) = found(False), found(True)
+    assert seeds == [0, 0, trainer.SMALLEST_PART]
+    for one, other in zip(whole, halves, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
+    for variable, one, other in zip(vae.trainable_weights, gradients, sums, strict=True):
+        if variable is unused:
+            assert one is None and other is None
+        else:
+            assert np.abs(one).max() > 1e-3
+            np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -206,6 +239,48 @@ def test_a_run_goes_on_in_the_middle_of_a_group():
     parts.fit(dataset(images[:15], 5), verbose=0)
     parts.fit(dataset(images[15:], 5), verbose=0)
     np.testing.assert_allclose(weights(parts), weights(whole), atol=1e-6)
+
+
+def test_small_batches_are_not_halved():
+    """Nor are those of objectives that look at the batch: their gradients are those of the whole, to the bit."""
+    small, large = (tf.constant(small_images(2 * trainer.SMALLEST_PART + more)) for more in (-1, 1))
+    for data, objective in ((small, objectives.ELBO()), (large, objectives.FreeBits())):
+        vae, seeds = small_vae(compiled=GRAPH, objective=objective), []
+
+        def seed(first, seeds=seeds):
+            seeds.append(first)
+            return step_seed(first)
+
+        vae.jit_compile = True
+        _, found = trainer.compute_gradients(vae, data, seed, len(data))
+        assert seeds == [0]
+        for one, other in zip(found, vae.gradients(data, step_seed(0), len(data))[1], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_on_replicas_xla_compiles_the_gradients_alone_and_once(two_replicas, monkeypatch):
+    """The program runs eagerly here."""
+    made, images = [], tf.constant(small_images(40))
+    monkeypatch.setattr(xla, "program", lambda function, **settings: made.append(settings) or function)
+    with two_replicas.scope():
+        vae = small_vae(compiled=GRAPH)
+    vae.jit_compile = True
+
+    expected = vae.gradients(images, step_seed(0), 80)[1]
+    for _ in range(2):
+        _, found = trainer.compute_gradients(vae, images, step_seed, 80)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    (settings,) = made
+    assert settings["jit_compile"] and not settings["autograph"]
+    vae.run_eagerly = True
+    trainer.compute_gradients(vae, images, step_seed, 80)
+    vae.forget_programs()
+    trainer.compute_gradients(vae, images, step_seed, 80)
+    assert len(made) == 1
+    vae.run_eagerly = False
+    trainer.compute_gradients(vae, images, step_seed, 80)
+    assert len(made) == 2
 
 
 def test_xla_where_it_helps(two_replicas):

@@ -628,8 +628,9 @@ TOGETHER = {
 }
 
 
-def test_two_replicas_measure_the_whole_batch(two_replicas):
-    """Long: five objectives, a program of each on each replica."""
+@pytest.mark.parametrize("in_graph", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eagerly", "program"])
+def test_two_replicas_measure_the_whole_batch(in_graph, two_replicas):
+    """Long: five objectives, each on one device and twice on two replicas."""
     x = np.random.default_rng(4).normal(size=(5, 4)).astype(np.float32)
     start = np.random.default_rng(5).normal(size=(3, 4, 2)).astype(np.float32)
 
@@ -656,7 +657,11 @@ def test_two_replicas_measure_the_whole_batch(two_replicas):
     expected = gradients(tf.constant(x), 0, [tf.Variable(v) for v in start])
     with two_replicas.scope():
         variables = [tf.Variable(v) for v in start]
-    run = tf.function(lambda x, first: two_replicas.run(of_a_replica, (x, first)), autograph=False)
+
+    def run(x, first):
+        return two_replicas.run(of_a_replica, (x, first))
+
+    run = tf.function(run, autograph=False) if in_graph else run
     for first in (3, 5):  # then the second replica has none
         found = run(tf.constant(x), tf.constant(first))
         for name, values in expected.items():

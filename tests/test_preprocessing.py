@@ -134,3 +134,20 @@ def test_a_layer_of_keras_promises_nothing():
     assert view.bounds == (None, None) and view.declared_dtype is None and view.data_dtype == "float32"
     assert view.support(tf.zeros(3)) is None and view.remark(tf.zeros(3)) is None
     np.testing.assert_array_equal(view.preprocess(tf.ones(3), True, SEED), [2, 2, 2])
+
+
+def test_a_preprocessor_that_defines_its_call_alone_promises_nothing():
+    """A VAE takes it as it does a layer of Keras."""
+
+    class Doubled(preprocessing.Preprocessor):
+        def call(self, data):
+            return 2 * data
+
+    layer, data = Doubled(), tf.ones([2, 3])
+    assert layer.bounds == (None, None) and layer.data_dtype == "float32" and layer.domain == "finite numbers"
+    assert layer.support(data) is None and layer.remark(data) is None and layer.adapt(data) is None
+    for training in (False, True):
+        np.testing.assert_array_equal(layer.preprocess(data, training, SEED), 2 * data)
+    view = preprocessing.view_layer(layer)
+    assert view.bounds == (None, None) and view.support(data) is None
+    np.testing.assert_array_equal(view.preprocess(data, True, SEED), 2 * data)

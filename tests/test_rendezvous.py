@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests import processes
-from tfvae import cli, local_cluster, progress, rendezvous
+from tfvae import cli, forward_signals, local_cluster, progress, rendezvous
 from tfvae.config import strategy
 
 LONE = """
@@ -191,6 +191,23 @@ def test_a_taken_port_is_a_line_of_the_command(monkeypatch, tmp_path, capsys):
         assert cli.main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: another process uses the port of {own}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_handed_on_to_all_processes(number):
+    class Process:
+        told = 0
+
+        def terminate(self):
+            self.told += 1
+
+    started = [Process(), Process()]
+    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    with forward_signals.forwarding_signals(started) as came:
+        assert came == []
+        signal.raise_signal(number)
+        assert came == [number] and [process.told for process in started] == [1, 1]
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
 def test_ports_of_local_workers_are_kept_for_them():

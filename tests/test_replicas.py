@@ -14,6 +14,7 @@ from tests import processes
 from tests.models import GRAPH, small_images, small_vae
 from tests.worker import fitted
 from tfvae import local_cluster, replicas
+from tfvae.trainer.replicated_steps import ReplicatedSteps
 
 pytestmark = pytest.mark.xdist_group("replicas")  # what one device gives is found once
 TOLERANCE = {"SGD": 1e-6, "Adam": 1e-4}
@@ -72,7 +73,7 @@ def on_workers(count, devices, settings, folder):
 @pytest.mark.parametrize(
     ("count", "devices", "kind"),
     [
-        (2, 1, "groups"),
+        pytest.param(2, 1, "groups", marks=pytest.mark.slow),
         pytest.param(2, 1, "plain", marks=pytest.mark.slow),
         pytest.param(2, 1, "xla groups", marks=pytest.mark.slow),
         pytest.param(2, 2, "xla", marks=pytest.mark.slow),
@@ -80,7 +81,7 @@ def on_workers(count, devices, settings, folder):
     ],
 )
 def test_workers_give_the_numbers_of_one(tmp_path, count, devices, kind):
-    """Long: programs of two workers, each on its devices."""
+    """Long: programs of two workers, each on its devices. By default devices of one process stand for them."""
     settings = KINDS[kind]
     found = on_workers(count, devices, settings, tmp_path)
     assert_same(found, alone(kind), TOLERANCE[settings.get("optimizer", "SGD")])
@@ -118,6 +119,34 @@ def test_arrays_are_fitted_under_a_strategy(replicas_of):
     for _ in range(2):
         assert np.isfinite(vae.fit(images, batch_size=5, verbose=0).history["elbo"]).all()
     assert int(vae.optimizer.iterations.numpy()) == 4
+
+
+@pytest.mark.parametrize("whole_batch", [False, True])
+def test_groups_of_steps_take_every_batch_once_and_in_order(two_replicas, whole_batch):
+    """Three at a time of five; those of objectives that gather the batch one after the other."""
+    seen = []
+    vae = types.SimpleNamespace(
+        distribute_strategy=two_replicas,
+        objective=types.SimpleNamespace(whole_batch=whole_batch),
+        steps_per_execution=3,
+        run_eagerly=True,
+        get_metrics_result=lambda: len(seen),
+    )
+    take = ReplicatedSteps(vae, lambda rows: seen.append(rows.numpy().tolist()))
+    batches = iter(replicas.distribute(two_replicas, tf.data.Dataset.range(9).batch(2)))
+    assert (take(batches), take.steps) == (6, 3)
+    assert (take(batches), take.steps) == (10, 5)
+    with pytest.raises(StopIteration):
+        take(batches)
+    assert seen == [[0], [1], [2], [3], [4], [5], [6], [7], [], [8]] and take.steps == 5
+
+
+def test_single_batches_under_a_strategy_are_refused(two_replicas):
+    with two_replicas.scope():
+        vae = small_vae()
+    for call in (vae.train_on_batch, vae.test_on_batch):
+        with pytest.raises(ValueError, match=r"several replicas, use fit and evaluate, not single batches"):
+            call(small_images(4))
 
 
 @pytest.mark.parametrize(

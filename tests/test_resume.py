@@ -75,13 +75,16 @@ def assert_same(run, whole):
     "call",
     [
         pytest.param(("_save", 1), marks=pytest.mark.slow),
-        ("_save", 3),
+        pytest.param(("_save", 3), marks=pytest.mark.slow),
         pytest.param(("on_epoch_end", 2), marks=pytest.mark.slow),
         pytest.param(("on_train_batch_end", 3), marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
-    """Long: the first trains a whole run, and each two parts of one."""
+    """Long: the first trains a whole run, and each two parts of one.
+
+    By default the run whose last checkpoint is damaged is one that goes on bit for bit.
+    """
     run = tmp_path / "run"
     killed(monkeypatch, run, call)
     training.train(SMOKE, run, FOUR, resume=True)
@@ -89,7 +92,7 @@ def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
 
 
 def test_sigterm_saves_in_the_middle_of_an_epoch(whole, tmp_path, monkeypatch):
-    """Long: two parts of a run, in groups of steps."""
+    """Long: it is the first, for which a whole run is trained, and two parts of a run, in groups of steps."""
     run, real = tmp_path / "run", callbacks.Checkpoints.on_train_batch_end
     groups = ("compile.steps_per_execution=3", *FOUR)
 

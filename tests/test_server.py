@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ from tensorflow_serving.apis import (
 from tests import members, processes
 from tests.models import small_images
 from tfvae.server import engine, json_tensors, settings
+from tfvae.server.graph_errors import as_request_error
 from tfvae.server.models import Model
 from tfvae.server.request_errors import RequestError
 from tfvae.server.request_queue import Batching
@@ -506,6 +508,51 @@ def test_numbers_that_json_has_not_are_written_as_tensorflow_serving_does():
     assert written == b'{"predictions": [{"elbo": -Infinity, "kl": Infinity}, {"elbo": 1.5, "kl": 2.0}]}'
     written = json_tensors.write_outputs({"image_bytes": np.array([b"hi"], object), "n": np.array([1])}, by_row=False)
     assert json.loads(written) == {"outputs": {"image_bytes": [{"b64": "aGk="}], "n": [1]}}
+
+
+def _decode(name):
+    def decode(image):
+        with tf.name_scope(name):
+            return tf.io.decode_png(image)
+
+    return decode
+
+
+def _check(number):
+    with tf.control_dependencies([tf.debugging.Assert(number < 2, ["too large:", number])]):
+        return tf.identity(number)
+
+
+@pytest.mark.parametrize(
+    ("function", "spec", "value", "message"),
+    [
+        (_decode("image_bytes"), tf.TensorSpec([], tf.string), b"\x89PNG", "image_bytes: Unknown image .*"),
+        (_decode("other"), tf.TensorSpec([], tf.string), b"\x89PNG", "Unknown image .*"),
+        (_check, tf.TensorSpec([]), 5.0, "too large: 5"),
+    ],
+)
+def test_what_tensorflow_says_of_a_graph_is_one_line(function, spec, value, message):
+    """Without traces of the graph. What is wrong with an image names the input."""
+    graph = tf.function(function, input_signature=[spec], autograph=False)
+    with pytest.raises(tf.errors.OpError) as raised:
+        graph(tf.constant(value))
+    error = as_request_error(raised.value)
+    assert error.code == "INVALID_ARGUMENT" and re.fullmatch(message, error.message)
+    assert "[[" not in error.message and "node" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (tf.errors.ResourceExhaustedError, "RESOURCE_EXHAUSTED"),
+        (tf.errors.UnavailableError, "RESOURCE_EXHAUSTED"),
+        (tf.errors.NotFoundError, "INTERNAL"),
+    ],
+)
+@pytest.mark.parametrize("message", ["the queue is full", "Graph execution error:"])
+def test_other_errors_of_tensorflow_have_a_code_and_say_something(kind, code, message):
+    error = as_request_error(kind(None, None, message))
+    assert (error.code, error.message) == (code, message)
 
 
 def test_requests_at_the_same_time_are_run_together(tmp_path):

@@ -1,6 +1,7 @@
 """Search spaces, searches, and what is left of them."""
 
 import csv
+import gc
 import json
 import os
 import pathlib
@@ -9,18 +10,22 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import renewals
 from tests.models import dataset, small_images, small_vae, weights
-from tfvae import config, fresh_process, progress, training, tuning
+from tfvae import cli, config, data, evaluation, fresh_process, local_cluster, progress, training, tuning
+from tfvae.cli import tables
 from tfvae.config import ConfigError
 from tfvae.tuning import Space, results, run_search
 from tfvae.tuning import oracle as oracles
+from tfvae.tuning.trials import Trials
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
@@ -272,6 +277,127 @@ def test_the_searches_that_are_shown_can_be_made(tmp_path, path):
     assert model.experiment(keras_tuner.HyperParameters()).decoder.written["units"] == [100]
 
 
+FEW = {"data.train": "train[:5]", "data.validation": "train[20:25]", "data.batch_size": 5, "fit.epochs": 2} | EAGERLY
+PIXELS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
+
+
+def hyperparameters(**values):
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"optimizer.Adam.learning_rate": 0.002} | values
+    return hp
+
+
+def hypermodel(**more):
+    return tuning.HyperModel(SMOKE, RATE, [f"{key}={json.dumps(value)}" for key, value in (FEW | more).items()])
+
+
+@pytest.mark.parametrize("adapt", [False, True])
+def test_the_hypermodel_builds_the_vae_of_the_experiment_and_adapts_it_where_that_says_so(adapt):
+    model, hp = hypermodel(adapt=adapt), hyperparameters()
+    vae, plain = model.build(hp), config.compiled_vae(model.experiment(hp), PIXELS)
+    changed = [w.path for w, other in zip(vae.weights, plain.weights, strict=True) if np.any(w != other)]
+    assert len(changed) == adapt and all(re.match(r"bernoulli.*/bias$", path) for path in changed)
+    assert float(vae.optimizer.learning_rate) == pytest.approx(0.002) and vae.run_eagerly
+
+
+def test_the_hypermodel_fits_on_the_experiments_data_unless_it_is_given_other():
+    """The experiment's is loaded once. What a tuner gives to `fit` replaces what the experiment says."""
+    model, hp = hypermodel(), hyperparameters()
+    vae = types.SimpleNamespace(fit=lambda *arguments, **more: (arguments, more))
+    (train,), more = model.fit(hp, vae, verbose=0, callbacks=[])
+    loaded = dict(model.kept)
+    assert more["epochs"] == 2 and more["verbose"] == 0 and more["callbacks"] == []
+    digits = next(iter(data.load("digits", "train[:5]", batch_size=5, shuffle=False)))
+    np.testing.assert_array_equal(np.sort(next(iter(train)), axis=0), np.sort(digits, axis=0))
+    validation = config.evaluation_data(model.experiment(hp), "train[20:25]")
+    np.testing.assert_array_equal(next(iter(more["validation_data"])), next(iter(validation)))
+    own = small_images()
+    for arguments, more in (((own,), {}), ((), {"x": own})):
+        found, named = model.fit(hp, vae, *arguments, **more, epochs=1)
+        assert found == arguments and named.pop("epochs") == 1 and "validation_data" not in named
+        assert named.get("x") is more.get("x")
+    model.fit(hp, vae)
+    assert len(loaded) == len(model.kept) == 2 and all(model.kept[key] is value for key, value in loaded.items())
+
+
+@pytest.fixture
+def trials(tmp_path, monkeypatch):
+    """A function: keys of a search's yaml -> its `Trials`, which train nothing: (run, epochs) of each is noted, and
+    how often memory was freed, which takes half a second where many tests have run."""
+
+    def make(max_trials=None, **keys):
+        settings, model, oracle = run_search.read_search(written(tmp_path, **{"set": FEW} | keys))
+        return Trials(oracle, model, settings, tmp_path / "search", max_trials)
+
+    make.trained, make.freed = [], []
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: make.freed.append(True))
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+    monkeypatch.setattr(training, "train_experiment", lambda e, run, *a, **k: make.trained.append((run, e.fit.epochs)))
+    monkeypatch.setattr(training, "best_epoch", lambda run: {"val_elbo": -float(run.parent.name[-1])})
+    return make
+
+
+def trial(number="1", **values):
+    return keras_tuner.engine.trial.Trial(hyperparameters(**values), trial_id=number, status="RUNNING")
+
+
+def test_a_process_runs_so_many_trials_and_the_next_goes_on(trials):
+    for count, more in ((2, True), (1, True), (2, False)):
+        assert trials(count, tuner={"RandomSearch": {"max_trials": 4}}).run() is more
+    assert [run.parent.name for run, _ in trials.trained] == [f"trial_{number}" for number in range(4)]
+    assert not trials(tuner={"RandomSearch": {"max_trials": 4}}).run() and len(trials.trained) == 4
+
+
+def test_a_trial_of_hyperband_goes_on_from_a_copy_of_the_earlier_run(trials):
+    """One that was begun goes on with what it has."""
+    search = trials(tuner={"Hyperband": {"max_epochs": 6, "factor": 2}})
+    earlier, run = search.run_folder("1"), search.run_folder("4")
+    earlier.mkdir(parents=True)
+    (earlier / "state").write_text("of 1")
+    config.write(search.experiment(trial()), earlier / "config.yaml")
+    longer = {"tuner/epochs": 6, "tuner/initial_epoch": 3, "tuner/trial_id": "1"}
+    for state in ("of 1", "of 4"):
+        assert search.run_trial(trial("4", **longer)) == {"val_elbo": -4.0}
+        assert (run / "state").read_text() == state
+        (run / "state").write_text("of 4")
+    assert trials.trained == [(run, 6)] * 2 and sorted(p.name for p in run.iterdir()) == ["config.yaml", "state"]
+    assert config.read(run / "config.yaml").fit.epochs == 6
+    assert config.read(earlier / "config.yaml").fit.epochs == 2 and (earlier / "state").read_text() == "of 1"
+
+
+def test_what_is_no_fault_of_a_trial_ends_the_search(trials, monkeypatch):
+    """A disk that is full, and not a model that cannot be trained: the search goes on after that."""
+    search, reason = trials(), "no room\n left"
+
+    def fails(kind):
+        def train(*arguments, **more):
+            search.run_folder("1").mkdir(parents=True, exist_ok=True)
+            raise kind(reason)
+
+        return train
+
+    written_reason = search.run_folder("1").with_name(results.REASON)
+    monkeypatch.setattr(training, "train_experiment", fails(OSError))
+    with pytest.raises(keras_tuner.errors.FatalError, match=r"^no room\n left$"):
+        search.run_trial(trial())
+    assert not written_reason.exists()
+    monkeypatch.setattr(training, "train_experiment", fails(ArithmeticError))
+    with pytest.raises(keras_tuner.errors.FailedTrialError, match=r"^ArithmeticError: no room left$"):
+        search.run_trial(trial())
+    assert written_reason.read_text() == "ArithmeticError: no room left" and len(trials.freed) == 2
+
+
+def test_the_score_may_be_the_log_marginal_of_the_best_epochs_model(trials, monkeypatch):
+    search = trials(objective="val_log_marginal", samples=3)
+    experiment, loaded = search.experiment(trial()), []
+    vae = config.compiled_vae(experiment, PIXELS)
+    monkeypatch.setattr(training, "load", lambda run: loaded.append(run) or (vae, experiment))
+    found = search.run_trial(trial())
+    images = config.evaluation_data(experiment, "train[20:25]", search.model.kept)
+    assert found == {"val_log_marginal": evaluation.log_marginal(vae, images, 3).mean}
+    assert loaded == [search.run_folder("1")] and len(next(iter(images))) == 5
+
+
 def test_only_active_parameters_stand_in_a_line():
     row = {"trial": "3", "status": "completed", "score": -101.234, "message": None, "a.b": 0.00123, "c": "x", "d.b": 2}
     assert results.line(row, 4, 20) == "trial 3, 4 of 20 done: -101.23 nats; a.b=0.00123, c=x, d.b=2"
@@ -296,6 +422,55 @@ def test_a_process_is_renewed_until_there_is_no_more(tmp_path):
     assert "in fail" in raised.value.__notes__[0]
     with pytest.raises(ChildProcessError, match="status -9"):
         fresh_process.call_in_fresh_processes(renewals.end, "x")
+
+
+def row(trial, score, rate, message=None):
+    """A row as `tuning.search` gives them."""
+    status = "failed" if score is None else "completed"
+    about = {"trial": str(trial), "status": status, "score": score, "epochs": 4, "message": message}
+    return about | {"optimizer.Adam.learning_rate": rate}
+
+
+def test_the_verb_goes_on_in_further_processes_and_prints_the_best_trials(tmp_path, monkeypatch, capsys):
+    """The processes are not started: what would run in each is called."""
+    rows = [row(trial, -100.0 - trial, trial / 1000) for trial in (3, 0, 11, 7, 1, 10, 2, 9, 4, 8, 6)]
+    rows += [row(5, None, 0.005, "no room"), row(12, None, 0.012, "another")]
+    searched, outcomes, answers = [], [], iter([None, None, rows])
+
+    def call(function, *arguments):
+        while not outcomes or outcomes[-1]:
+            outcomes.append(function(*arguments))
+
+    monkeypatch.setattr(fresh_process, "call_in_fresh_processes", call)
+    monkeypatch.setattr(tuning, "search", lambda *given: searched.append(given) or next(answers))
+    monkeypatch.chdir(tmp_path)
+    path = str(written(tmp_path))
+    assert cli.main(["tune", path, "search", "--set", "seed=3"]) == 0
+    assert outcomes == [True, True, False] and searched == 3 * [(path, "search", ["seed=3"], 5)]
+    output = capsys.readouterr().out
+    assert "search: the best of 13 trials" in output
+    shown = re.findall(r"│ (\d+) +│ (-[\d.]+) │ +4 │ learning_rate=([\d.]+) +│", output)
+    assert shown == [(str(n), f"-{100 + n}.00", f"{n / 1000:.4g}") for n in (0, 1, 2, 3, 4, 6, 7, 8, 9, 10)]
+    assert output.splitlines()[-2:] == [
+        "2 failed, the first: no room",
+        "written: search (best.yaml, best, trials.csv, figures, tensorboard)",
+    ]
+
+
+def test_where_no_trial_failed_none_is_said_to(capsys):
+    tables.print_trials("search", [row(0, -1.0, 0.1)])
+    assert "failed" not in capsys.readouterr().out
+
+
+def test_the_verb_with_workers_starts_a_chief_and_them(tmp_path, monkeypatch):
+    """The processes are only noted here."""
+    noted, path, folder = [], str(written(tmp_path)), str(tmp_path / "search")
+    monkeypatch.setattr(local_cluster, "launch", lambda *given: noted.append(given))
+    assert cli.main(["tune", path, folder, "--workers", "2", "--set", "seed=3"]) == 0
+    ((words, environments),) = noted
+    assert words == ["tune", path, folder, "--set", "seed=3"]
+    assert [each["KERASTUNER_TUNER_ID"] for each in environments] == ["chief", "worker0", "worker1"]
+    assert len({(each["KERASTUNER_ORACLE_IP"], each["KERASTUNER_ORACLE_PORT"]) for each in environments}) == 1
 
 
 def started(path, folder, *more):
