@@ -259,7 +259,7 @@ def test_what_is_loaded_is_kept(path):
 
 def test_kinds_and_what_is_odd_are_said(path, said):
     load(path, columns=None)
-    assert said[1] == f"{path}: age: count, 20 to 69, int64"
+    assert said[1] == f"{path}: age: number, 20 to 69, int64"
     assert said[-1].startswith(f"{path}: column 'id': holds whole numbers that are all different")
     assert said[-1].endswith("columns={'id': 'ignore'} leaves it out") and len(said) == 6
     said.clear()

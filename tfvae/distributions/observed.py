@@ -60,6 +60,10 @@ class Blocks(_Joint):
         self.sizes = [part.event_shape[-1] for part in self.parts]
         super().__init__(parameters, "Blocks")
 
+    def __getitem__(self, slices: Any) -> "Blocks":
+        """Give a part of the batch."""
+        return Blocks([part[slices] for part in self.parts], self.places)
+
     @property
     def _like(self) -> tfd.Distribution:
         return self.parts[0]
@@ -115,6 +119,10 @@ class Observed(_Joint):
         parameters = dict(locals())
         self.whole, self.filler, self.missing = whole, filler, missing
         super().__init__(parameters, "Observed")
+
+    def __getitem__(self, slices: Any) -> "Observed":
+        """Give a part of the batch."""
+        return Observed(self.whole[slices], self.filler, None if self.missing is None else self.missing[slices])
 
     @property
     def _like(self) -> tfd.Distribution:
