@@ -76,6 +76,7 @@ def test_a_pickle_scores_the_same(fitted):
     assert not hasattr(unfitted, "vae_")
 
 
+@pytest.mark.slow
 def test_data_frames_of_any_kind():
     """Its programs take seconds to make."""
     rng = np.random.default_rng(1)
@@ -110,6 +111,7 @@ def test_mistakes_are_named(arguments, message):
         tfvae.AnomalyDetector(**arguments).fit(np.zeros((5, 2)))
 
 
+@pytest.mark.slow
 def test_members_share_their_programs(monkeypatch):
     """Else each would take seconds."""
     calls = []

@@ -471,6 +471,7 @@ def test_the_health_check_of_compose(server):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.slow
 def test_the_examples_of_the_readme(server, tmp_path):
     """Long: a Python starts for each call of the client."""
     blocks = re.findall(r"```sh\n(.*?)```", (EXPORT / "README.md").read_text(), re.DOTALL)

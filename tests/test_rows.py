@@ -46,6 +46,7 @@ def test_gaps_are_filled_and_all_else_stays(run, tmp_path, ending):
         assert (after[name][there].astype(str) == before[name][there].astype(str)).all(), name
 
 
+@pytest.mark.slow
 def test_rows_come_out_alike_in_any_pieces(run, tmp_path, monkeypatch):
     source = tmp_path / "long.csv"
     pd.concat([tables.read(run.parent / "table.csv")] * 5).to_csv(source, index=False)

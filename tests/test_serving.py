@@ -64,6 +64,7 @@ def conditional():
     return vae, {name: {key: by_name(its) for key, its in signatures.items()} for name, signatures in found.items()}
 
 
+@pytest.mark.slow
 def test_the_session_loader_gives_the_models_answers(exported):
     """Long: it is the first, for which servables are exported."""
     done = processes.run(CHECK, exported[1])

@@ -245,6 +245,7 @@ def test_tables_without_classes_have_no_probes(key, why):
         measures.MEASURES["probes"](vae, experiment, "test", 5)
 
 
+@pytest.mark.slow
 def test_measures_of_a_conditional_table():
     experiment, vae = experiment_and_vae("data.condition=island")
     for measure in (measures.MEASURES["reconstruction_error"], *of_columns.MEASURES.values()):

@@ -306,6 +306,7 @@ def test_odd_rows_are_told_with_their_columns(exported):
         assert odd.decode() == ", ".join(names)
 
 
+@pytest.mark.slow
 def test_the_session_loader_gives_the_models_answers(exported):
     """Of the two servables whose programs are made soonest."""
     location = importlib.util.spec_from_file_location("check", CHECK)
@@ -402,6 +403,7 @@ def test_other_data_may_have_gaps_where_its_likelihood_knows_them():
     assert "impute" not in made["scorer"]
 
 
+@pytest.mark.slow
 def test_conditional_tables_and_gaps_that_are_drawn():
     begin()
     frame = small_frame()
