@@ -57,7 +57,7 @@ def measure(
 
 
 def _tfvae(table: Table, gaps: pd.DataFrame, seed: int, overrides: Sequence[str]) -> pd.DataFrame:
-    found = recipe.train(recipe.CONFIGS / "table.yaml", gaps, table.kinds, seed, overrides)
+    found = recipe.train(recipe.CONFIGS / "zoo" / "miwae_imputation.yaml", gaps, table.kinds, seed, overrides)
     return found.vae.impute(gaps, samples=SAMPLES, seed=seed)
 
 

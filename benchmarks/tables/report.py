@@ -49,7 +49,8 @@ def _cell(row: Measured, name: str, its: list[Measured]) -> str:
     value = row.get(name)
     rivals = [r for r in its if (r["table"], r.get("missing")) == (row["table"], row.get("missing"))]
     values = [r[name] for r in rivals if r.get(name) is not None and r["method"] != "real rows"]
-    best = name in BETTER and len(values) > 1 and value is not None and value == BETTER[name](values)
+    rival = row["method"] != "real rows" and value is not None
+    best = name in BETTER and rival and len(values) > 1 and value == BETTER[name](values)
     return f"**{_number(value)}**" if best else _number(value)
 
 
