@@ -23,13 +23,13 @@ def linear(missing=False):
         likelihoods.Observed(likelihood) if missing else likelihood,
     )
     vae.likelihood.set_weights(exact.likelihood.get_weights())
-    vae.compile(**GRAPH)
+    vae.compile(run_eagerly=True)
     return vae, x, log_p
 
 
 @pytest.fixture(scope="module")
 def table():
-    """A VAE of a table with gaps, briefly trained, the rows that it was trained on, and others."""
+    """A VAE of a table with gaps, briefly trained, the rows that it was trained on, and others. It scores eagerly."""
     begin()
     rng = np.random.default_rng(0)
     z = rng.normal(size=400)
@@ -58,6 +58,7 @@ def table():
     train, rest = frame.iloc[:250], frame.iloc[250:].reset_index(drop=True)
     vae.adapt(train)
     vae.fit(train, epochs=30, verbose=0)
+    vae.run_eagerly = True
     return vae, train, rest
 
 
@@ -165,6 +166,7 @@ def test_missing_cells_count_nothing(table):
 
 def test_regret_is_positive_and_tells_of_a_bad_encoder():
     vae, x, _ = linear()
+    vae.compile(**GRAPH)  # hundreds of steps
     none = evaluation.anomaly(vae, x, x, samples=50, regret=30).scores["regret"]
     kernel, bias = vae.posterior.get_weights()
     vae.posterior.set_weights([kernel, bias + np.float32([0.5, -0.5, 0, 0])])
@@ -192,6 +194,7 @@ def test_kinds_of_data_score_alike(table):
         np.testing.assert_array_equal(values, of_stream.scores[name])
 
 
+@pytest.mark.slow
 def test_a_scorer_answers_as_the_evaluation(table, tmp_path):
     """Traced with any number of rows and no seed, and after its settings were stored. Saving takes seconds."""
     vae, _, rest = table

@@ -13,7 +13,13 @@ DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.parent.name == "reproduce" else ())
+        for path in CONFIGS
+    ],
+)
 def test_every_yaml_builds_and_runs_a_step(path):
     experiment = config.read(path)
     schema, spec, batches = (
