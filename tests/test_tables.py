@@ -502,6 +502,14 @@ def test_real_tables_come_back(name, real, tmp_path):
         )
 
 
+def test_a_kind_may_be_that_of_all_columns_not_named():
+    frame = pd.DataFrame({"a": [0, 1, 1], "b": [0, 5, 2], "c": [1.5, 2.5, 3.5], "d": ["x", "y", "x"]})
+    schema = Schema.infer(frame, {"*": "count", "c": "number"}, labels=["d"])
+    assert [column.kind for column in schema.columns] == ["count", "count", "number"]
+    with pytest.raises(TableError, match="column 'd'"):
+        Schema.infer(frame, {"*": "count", "c": "number"})
+
+
 def test_penguins(real):
     schema = Schema.infer(real["penguins"], kinds={"year": "category"}, labels=["species"])
     assert {column.name: column.kind for column in schema.columns} == {

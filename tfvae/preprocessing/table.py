@@ -32,10 +32,11 @@ class Table(Preprocessor):
         schema: a `tables.Schema`, or what its `to_json` gave.
         robust: whether to scale by median and quartiles, which a few wild cells do not move.
         log: whether counts and positive numbers are seen through logarithms.
-        gaps: whether the encoder is told which cells are missing; by default where the schema's table had such cells.
+        gaps: whether the encoder is told which cells are missing; by default where the schema's table had such cells,
+            or some are hidden.
         hide: the share of cells that are hidden from the encoder in training, drawn anew each time, while the
-            likelihood
-            still models them: for a model that will fill in gaps that its training data lacks. At least 0, below 1.
+            likelihood still models them: for a model that will fill in gaps that its training data lacks. At least 0,
+            below 1.
 
     Raises:
         ValueError: when hide is not of these.
@@ -59,7 +60,7 @@ class Table(Preprocessor):
         self.schema = schema if isinstance(schema, Schema) else Schema.from_json(schema)
         self.robust, self.log, self.hide = robust, log, hide
         columns = self.schema.encoded
-        self.gaps = any(column.missing for column in columns) if gaps is None else gaps
+        self.gaps = hide > 0 or any(column.missing for column in columns) if gaps is None else gaps
         self.numbers = [place for place, column in enumerate(columns) if not _is_coded(column)]
         self.coded = {place: len(column.categories) for place, column in enumerate(columns) if _is_coded(column)}
         self.through_log = [log and columns[place].kind in ("count", "positive") for place in self.numbers]

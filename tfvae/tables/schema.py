@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Schema", "check_names"]
 
+OTHERS = "*"  # in place of a column's name: all that are not named
+
 
 @dataclasses.dataclass(frozen=True)
 class Schema:
@@ -71,7 +73,7 @@ class Schema:
         Args:
             frame: The table; a row or more.
             kinds: Column -> kind, where it shall not be found (`kinds.py` has the rules). "ordinal: low < high" also
-                says the order of the categories.
+                says the order of the categories. The kind of "*" is that of all columns that are not named.
             labels: Columns to keep aside.
             conditions: Columns to keep aside as conditions.
 
@@ -79,8 +81,9 @@ class Schema:
             TableError: The values of a column do not fit its kind, or a name is not there.
         """
         check_names(frame)
-        names = list(frame.columns)
-        for what, given in (("kinds", kinds or {}), ("labels", labels), ("condition", conditions)):
+        names, kinds = list(frame.columns), dict(kinds or {})
+        others = kinds.pop(OTHERS, None)
+        for what, given in (("kinds", kinds), ("labels", labels), ("condition", conditions)):
             for name in given:
                 if name not in names:
                     raise TableError(f"{what}: no such column {name!r}; {nearest(name, names)}")
@@ -88,7 +91,7 @@ class Schema:
         columns = {}
         for name in names:
             if name not in labels:
-                kind, order = _read_kind(name, (kinds or {}).get(name))
+                kind, order = _read_kind(name, kinds.get(name, others))
                 try:
                     columns[name] = infer_column(frame[name], kind, order)
                 except CellError as error:
