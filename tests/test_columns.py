@@ -170,7 +170,7 @@ def test_columns_of_normals_are_one_normal():
     np.testing.assert_allclose(apart(features).mean(), whole(features).mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("column", ["height", "income"])
+@pytest.mark.parametrize("column", ["height", pytest.param("income", marks=pytest.mark.slow)])
 def test_scaling_a_column_by_ten_moves_log_p_by_log_ten(column):
     """The density is in the column's own units, and the units that the parts measured follow it."""
     values = []

@@ -13,12 +13,12 @@ DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 
+QUICK = ("digits", "mnist", "shapes", "smoke")  # the others are slow: of results, and of tables, with more of theirs
+
+
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.parent.name == "reproduce" else ())
-        for path in CONFIGS
-    ],
+    [pytest.param(p, id=p.stem, marks=() if p.stem in QUICK else pytest.mark.slow) for p in CONFIGS],
 )
 def test_every_yaml_builds_and_runs_a_step(path):
     experiment = config.read(path)

@@ -603,7 +603,7 @@ GRAPHS = {
 
 @pytest.mark.parametrize(
     "objective",
-    [pytest.param(made, id=name, marks=() if name == "chosen" else pytest.mark.slow) for name, made in GRAPHS.items()],
+    [pytest.param(made, id=name, marks=pytest.mark.slow) for name, made in GRAPHS.items()],
 )
 def test_gradients_are_the_same_eagerly_in_a_graph_and_under_xla(objective):
     """Long: four programs, which are what it is for."""

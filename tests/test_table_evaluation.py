@@ -216,6 +216,7 @@ def experiment_and_vae(*keys):
     return experiment, config.compiled_vae(experiment, train.element_spec, config.table_schema(experiment))
 
 
+@pytest.mark.slow
 def test_measures_of_a_table_with_labels():
     experiment, vae = experiment_and_vae("data.labels=[species]")
     names = set(vae.preprocessor_view.schema.names)

@@ -239,6 +239,7 @@ def assert_rows(schema, outputs, x):
             np.testing.assert_array_equal(outputs[name], values)
 
 
+@pytest.mark.slow
 def test_what_is_served_is_the_models(exported):
     """Long: it is the first, for which servables are exported."""
     frame, schema, vae = exported[:3]
@@ -256,6 +257,7 @@ def test_what_is_served_is_the_models(exported):
     assert_rows(schema, ask(exported, "decoder", "generate", seed=SEEDS), drawn)
 
 
+@pytest.mark.slow
 def test_gaps_are_filled_and_what_is_there_stays(exported):
     frame, schema, vae = exported[:3]
     rows = frame.head(8).copy()
@@ -292,6 +294,7 @@ def test_gaps_are_filled_where_the_posterior_is_a_point():
     np.testing.assert_allclose(point.impute(x, samples=5), filled, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_odd_rows_are_told_with_their_columns(exported):
     frame, schema, vae = exported[:3]
     medians = tuple(float(place) for place in range(len(schema.names)))
@@ -346,6 +349,7 @@ def test_other_ways_to_export(exported, tmp_path, settings):
     assert set(record["parity"]) == (set() if "jit_compile" in settings else set(record["signatures"]))
 
 
+@pytest.mark.slow
 def test_model_json_has_the_table(exported):
     record = json.loads((exported[3]["decoder"] / "model.json").read_text())
     assert Schema.from_json(record["schema"]) == exported[1]
@@ -358,6 +362,7 @@ def test_model_json_has_the_table(exported):
 
 
 @pytest.mark.parametrize("batching", [None, Batching(max_batch_size=8, allowed_batch_sizes=(8,))])
+@pytest.mark.slow
 def test_the_server_takes_null_for_what_is_missing(exported, batching):
     signature = Signature("impute", exported[4]["scorer"]["impute"], batching)
     row = {"job": "nurse", "visits": 3, "smokes": True, "born": "2001-05-06", "salary": 1e9}
@@ -381,6 +386,7 @@ def test_the_server_takes_null_for_what_is_missing(exported, batching):
         signature(inputs)
 
 
+@pytest.mark.slow
 def test_null_is_refused_where_nothing_may_be_missing(exported):
     signature = Signature("generate", exported[4]["decoder"]["generate"], None)
     with pytest.raises(RequestError, match="seed must be int32, not objects"):
