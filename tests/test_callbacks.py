@@ -117,6 +117,7 @@ def normalised(seed=0):
 
 
 def test_watching_changes_nothing_that_is_trained():
+    """Long: two programs, as users have them."""
     images, trained = small_images(), []
     for watching in ([], [callbacks.Watch(data=images)]):
         vae = normalised()

@@ -458,6 +458,7 @@ def test_compose_is_the_script(exported, script):
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 def test_the_health_check_of_compose(server):
+    """Long: it is the first, for which a server is started."""
     service = YAML(typ="safe").load(EXPORT / "docker-compose.yml")["services"]["serving"]
     _, *command = service["healthcheck"]["test"]
     assert "$" not in command[-1]  # compose would put its own variables there

@@ -75,6 +75,7 @@ def test_the_session_loader_gives_the_models_answers(exported):
 
 
 def test_the_check_sees_a_difference(exported, tmp_path):
+    """Long: it is the first, for which servables are exported."""
     for name in ("encoder", "decoder", "scorer"):  # of all, the one whose programs are made soonest
         shutil.copytree(exported[2]["decoder"], tmp_path / name / "1")
     path = tmp_path / "decoder" / "1" / "assets.extra" / "check.npz"
