@@ -164,6 +164,7 @@ def test_missing_cells_count_nothing(table):
     assert (found.columns[rest.notna().to_numpy()] != 0).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_regret_is_positive_and_tells_of_a_bad_encoder():
     vae, x, _ = linear()
     vae.compile(**GRAPH)  # hundreds of steps

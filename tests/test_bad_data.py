@@ -384,6 +384,7 @@ print(keras.saving.load_model("vae.keras").name, os.environ["TF_CPP_MIN_LOG_LEVE
 
 
 @pytest.mark.parametrize("script", ["cli.py"])
+@pytest.mark.slow
 def test_a_script_of_any_name_loads_models_and_shows_what_it_asks_for(script, tmp_path, vae):
     """Imports TensorFlow in a process of its own, as a user's script does; it asks TensorFlow to write all it has to
     say, which `test_quiet` holds back where nobody asks."""

@@ -25,6 +25,7 @@ def test_a_learned_scale_starts_where_it_is_told(kind, scale_shape):
     assert layer.log_ratio.shape == tuple(scale_shape)
 
 
+@pytest.mark.slow
 def test_a_learned_scale_finds_the_spread_of_the_data():
     layer = built(likelihoods.Normal((2,), scale_shape=[2]))
     x = tf.constant(np.random.default_rng(0).normal(size=(5000, 2)) * [0.2, 3.0], tf.float32)

@@ -628,7 +628,8 @@ TOGETHER = {
 }
 
 
-@pytest.mark.parametrize("in_graph", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eagerly", "program"])
+@pytest.mark.slow
+@pytest.mark.parametrize("in_graph", [False, True], ids=["eagerly", "program"])
 def test_two_replicas_measure_the_whole_batch(in_graph, two_replicas):
     """Long: five objectives, each on one device and twice on two replicas."""
     x = np.random.default_rng(4).normal(size=(5, 4)).astype(np.float32)
