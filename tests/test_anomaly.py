@@ -239,9 +239,10 @@ def test_what_has_no_density_is_scored_by_reconstruction():
     vae = small_vae(posterior=members.POSTERIORS["Deterministic"]())
     x = small_images(4)
     with pytest.raises(evaluation.NotApplicable, match="take score='reconstruction'"):
-        evaluation.anomaly(vae, x, x, samples=2)
-    found = evaluation.anomaly(vae, x, x, samples=2, score="reconstruction")
-    assert list(found.scores) == ["reconstruction"] and np.isfinite(found.columns).all()
+        evaluation.anomaly(vae, x, x, samples=2, score="log_marginal")
+    found = evaluation.anomaly(vae, x, x, samples=2)
+    assert found.score == "reconstruction" and list(found.scores) == ["reconstruction"]
+    assert np.isfinite(found.columns).all() and found.scorer.score == "reconstruction"
 
 
 def test_elements_that_depend_on_each_other_have_no_terms():

@@ -152,8 +152,10 @@ def test_export_says_how_near_half_precision_is(tmp_path, capsys, monkeypatch):
     (tmp_path / "model.json").write_text('{"parity": {"encode": {"mean": 2.0e-4, "std": 0.00351}, "z": {"x": 0.001}}}')
     settings = []
     monkeypatch.setattr(training, "export", lambda *_, **given: settings.append(given) or {"encoder": tmp_path})
-    cli_verbs.export(argparse.Namespace(run="run", models="models", samples=7, dtype="float16", xla=True))
-    assert settings == [{"samples": 7, "dtype": "float16", "jit_compile": True}]
+    cli_verbs.export(
+        argparse.Namespace(run="run", models="models", samples=7, dtype="float16", xla=True, contamination=0.1)
+    )
+    assert settings == [{"samples": 7, "dtype": "float16", "jit_compile": True, "contamination": 0.1}]
     written, parity = capsys.readouterr().out.splitlines()
     assert written == f"written: {tmp_path}"
     assert parity == "  in float16 its answers to the check's examples are within 3.5e-03 of the model's"

@@ -135,16 +135,18 @@ def test_a_rows_gaps_are_filled_alike_among_other_rows(trained):
 
 
 def test_hidden_cells_reach_neither_loss_nor_gradient(trained):
-    """Whatever a missing cell would have held, and however it is written, the step is the same."""
+    """Whatever is put in the place of a missing cell, the step is the same."""
     frame, schema, _ = trained
-    x = schema.encode(frame)
+    x = tf.constant(schema.encode(frame))
     steps = []
-    for filler in (np.nan, -np.nan):
+    for other in (False, True):
         vae = table_vae(schema)
         vae.adapt(x)
-        vae.train_step(tf.constant(np.where(np.isnan(x), np.float32(filler), x)))
-        assert np.isfinite(weights(vae)).all()
-        steps.append(weights(vae))
+        for block in vae.likelihood.blocks.values() if other else ():
+            block.filler = 1.0 if block.discrete else 3.5
+        loss = vae.train_step(x)["loss"]
+        assert np.isfinite(loss) and np.isfinite(weights(vae)).all()
+        steps.append([*weights(vae), loss])
     np.testing.assert_array_equal(*steps)
 
 
@@ -281,6 +283,15 @@ def test_images_may_have_gaps():
     np.testing.assert_allclose(found, tf.reduce_sum(below, axis=[1, 2, 3]), rtol=1e-5)
     filled = vae.impute(images, samples=10)
     assert filled.shape == images.shape and np.isfinite(filled).all()
+
+
+@pytest.mark.parametrize("arguments", [{"samples": 0}, {"draws": 0}, {"draws": -1}])
+def test_nothing_is_imputed_from_no_samples(trained, arguments):
+    frame, _, vae = trained
+    with pytest.raises(ValueError, match="samples and draws must be 1 or more"):
+        vae.impute(frame, **arguments)
+    with pytest.raises(ValueError, match="no rows"):
+        vae.impute(frame.iloc[:0])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.test_columns import people
-from tfvae import cli, tables, training
-from tfvae.training import rows_run
+from tfvae import cli, evaluation, exporting, tables, training
+from tfvae.training import finished_run, rows_run
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = (
@@ -85,6 +85,24 @@ def test_rows_are_encoded_beside_what_names_them(run, tmp_path):
     posterior = vae.encode(frame.drop(columns="name"))
     np.testing.assert_allclose(found[["mean_0", "mean_1"]], posterior.mean(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found[["stddev_0", "stddev_1"]], posterior.stddev(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_an_export_tells_odd_rows_where_rows_were_held_out(run, tmp_path, monkeypatch, held_out):
+    vae, experiment = finished_run.load(run)
+    if not held_out:
+        whole = experiment.data.model_copy(update={"train": "train", "validation": None, "test": None})
+        experiment = experiment.model_copy(update={"data": whole})
+    monkeypatch.setattr(finished_run, "load", lambda _: (vae, experiment))
+    made = []
+    monkeypatch.setattr(exporting, "export", lambda *_, anomaly, **more: made.append(anomaly) or {})
+    training.export(run, tmp_path, contamination=0.3)
+    (scorer,) = made
+    assert (scorer is not None) == held_out
+    if held_out:
+        reference = finished_run.read_data(vae, experiment, "validation")
+        scores = evaluation.score_rows(vae, reference, 100)["log_marginal"]
+        assert 0 < np.mean(scores > scorer.threshold) <= 0.34
 
 
 def test_drawn_rows_are_as_those_of_the_table(run, tmp_path):

@@ -48,13 +48,20 @@ def impute_rows(
         data: as loaded, `[N, ...]`, NaN where missing.
         condition: `[N, k]`, or None.
         draws: how many; None for one value that stands for all.
-        samples: of z, for each row.
+        samples: of z, for each row; a few more, where they come in chunks.
         seed: integer; a row's noise follows from it and from the row's index.
         start: index of the first row, where these are a piece of more.
 
     Returns:
         float32 `[draws, N, *event]`, or `[1, N, *event]`.
+
+    Raises:
+        ValueError: when there are no rows, or samples or draws are below 1.
     """
+    if not len(data):
+        raise ValueError("there are no rows to fill in")
+    if samples < 1 or (draws is not None and draws < 1):
+        raise ValueError(f"samples and draws must be 1 or more, not {samples} and {draws}")
     at_once = _count_at_once(vae, samples)
     arrays, filled = [array for array in (data, condition) if array is not None], []
     for first in range(0, len(data), ROWS):
@@ -103,9 +110,10 @@ def _as_known(tensor: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 
 def _count_at_once(vae: Any, samples: int) -> int:
-    """Count the samples whose decoded values are held at once, of `ROWS` rows."""
+    """Count the samples whose decoded values are held at once, of `ROWS` rows: all chunks have as many."""
     width = max(int(np.prod(vae.likelihood.event_shape)), int(np.prod(vae.decoder.output_shape[1:])))
-    return max(1, min(samples, NUMBERS_AT_ONCE // (ROWS * width)))
+    chunks = -(-samples // max(1, NUMBERS_AT_ONCE // (ROWS * width)))
+    return -(-samples // chunks)
 
 
 def _run(vae: Any, samples: int, draws: int, batch: Any, key: tf.Tensor, state: _State | None) -> _State:

@@ -126,6 +126,7 @@ def _export(adding: argparse.ArgumentParser) -> None:
         help="of the networks: float32, or float16 or bfloat16, half the size",
     )
     adding.add_argument("--xla", action="store_true", help="compile the signatures by XLA where they are served")
+    _contamination(adding)
 
 
 def _rows(adding: argparse.ArgumentParser, output: str) -> None:
@@ -147,12 +148,7 @@ def _encode(adding: argparse.ArgumentParser) -> None:
 def _score(adding: argparse.ArgumentParser) -> None:
     _rows(adding, "-log p(x) of each row, whether it is odd, and which columns are")
     _importance(adding, 100)
-    adding.add_argument(
-        "--contamination",
-        type=_number(float, 1e-6, 1 - 1e-6),
-        default=0.05,
-        help="share of held-out rows that lie beyond the threshold (default: 0.05)",
-    )
+    _contamination(adding)
 
 
 def _impute(adding: argparse.ArgumentParser) -> None:
@@ -170,6 +166,15 @@ def _sample(adding: argparse.ArgumentParser) -> None:
         "--given", action="append", default=[], metavar="column=value", help="a condition of the model; repeatable"
     )
     _seed(adding)
+
+
+def _contamination(adding: argparse.ArgumentParser) -> None:
+    adding.add_argument(
+        "--contamination",
+        type=_number(float, 1e-6, 1 - 1e-6),
+        default=0.05,
+        help="of a table: share of held-out rows that lie beyond the threshold of odd rows (default: 0.05)",
+    )
 
 
 def _importance(adding: argparse.ArgumentParser, samples: int) -> None:

@@ -153,6 +153,7 @@ def export(options: argparse.Namespace) -> None:
     from tfvae import training
 
     settings = {"samples": options.samples, "dtype": options.dtype, "jit_compile": options.xla}
+    settings["contamination"] = options.contamination
     for path in training.export(options.run, options.models, **settings).values():
         print(f"written: {path}")
         parity = json.loads((path / "model.json").read_text())["parity"]

@@ -6,7 +6,7 @@ from tfvae.distributions.drawn import Drawn, draw_rows_alike, open_uniform
 from tfvae.distributions.estimated import MOMENT_DRAWS, Ancestral, Flow
 from tfvae.distributions.mixtures import Mixture, MixtureOfNormals, mix
 from tfvae.distributions.normals import MultivariateNormalDiag, MultivariateNormalTriL
-from tfvae.distributions.observed import Blocks, Observed
+from tfvae.distributions.observed import Blocks, Layout, Observed
 from tfvae.distributions.paths import Path, arc, line
 from tfvae.distributions.point import Point
 from tfvae.distributions.prior import Prior
@@ -39,6 +39,7 @@ __all__ = [
     "Flow",
     "GivenTotal",
     "Independent",
+    "Layout",
     "LogNormal",
     "Mixture",
     "MixtureOfNormals",

@@ -46,6 +46,7 @@ class Conditional(keras.layers.Layer):
     discrete = False
     elementwise = False  # whether its distribution is a `distributions.Independent`, of which elements may be left out
     filler = 0.0  # a value of x that any element may have
+    missing = False  # whether it models which elements are missing, so that samples have gaps
 
     def __init__(self, event_shape: int | Sequence[int], **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})

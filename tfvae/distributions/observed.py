@@ -1,7 +1,7 @@
 """Distributions of x of which elements may be missing, and of blocks of elements side by side."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,13 +11,36 @@ from tfvae import random
 from tfvae.distributions.drawn import Drawn, open_uniform
 from tfvae.distributions.scalars import log_prob_of_elements
 
-__all__ = ["Blocks", "Observed"]
+__all__ = ["Blocks", "Layout", "Observed"]
+
+
+class Layout(NamedTuple):
+    """Where blocks of columns lie in vectors, or along the last axis of maps.
+
+    Attributes:
+        sizes: k_i, of the blocks.
+        places: for each column of the blocks, one block after the other, its place in the vector: a permutation of
+            0 .. D - 1. None where it is the same.
+    """
+
+    sizes: tuple[int, ...]
+    places: tuple[int, ...] | None = None
+
+    def split(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Split vectors `[..., D]` into blocks `[..., k_i]`."""
+        return tf.split(x if self.places is None else tf.gather(x, self.places, axis=-1), self.sizes, axis=-1)
+
+    def join(self, blocks: Sequence[Any]) -> tf.Tensor:
+        """Join blocks `[..., k_i]` to vectors `[..., D]`."""
+        joined = tf.concat(blocks, axis=-1)
+        return joined if self.places is None else tf.gather(joined, np.argsort(self.places), axis=-1)
 
 
 class _Joint(Drawn, tfd.Distribution):
-    """What both distributions here tell TFP of themselves; their batch is that of `_like`."""
+    """What both distributions here tell TFP of themselves; their batch is that of `like`."""
 
-    def __init__(self, parameters: dict[str, Any], name: str):
+    def __init__(self, like: tfd.Distribution, parameters: dict[str, Any], name: str):
+        self._like = like
         super().__init__(
             dtype=tf.float32,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -30,10 +53,6 @@ class _Joint(Drawn, tfd.Distribution):
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
         return {}
-
-    @property
-    def _like(self) -> tfd.Distribution:
-        raise NotImplementedError(f"{type(self).__name__} must define _like")
 
     def _batch_shape(self) -> tf.TensorShape:
         return self._like.batch_shape
@@ -50,56 +69,41 @@ class Blocks(_Joint):
 
     Args:
         parts: distributions with batch `[...]` and events `[..., k_i]`, whose elements are independent.
-        places: for each element of the blocks, one after the other, its place in the vector: a permutation of 0 .. D -
-            1. None where it is the same.
+        layout: where they lie.
     """
 
-    def __init__(self, parts: Sequence[tfd.Distribution], places: Sequence[int] | None = None):
+    def __init__(self, parts: Sequence[tfd.Distribution], layout: Layout):
         parameters = dict(locals())
-        self.parts, self.places = tuple(parts), None if places is None else tuple(places)
-        self.sizes = [part.event_shape[-1] for part in self.parts]
-        super().__init__(parameters, "Blocks")
+        self.parts, self.layout = tuple(parts), layout
+        super().__init__(self.parts[0], parameters, "Blocks")
 
     def __getitem__(self, slices: Any) -> "Blocks":
         """Give a part of the batch."""
-        return Blocks([part[slices] for part in self.parts], self.places)
-
-    @property
-    def _like(self) -> tfd.Distribution:
-        return self.parts[0]
+        return Blocks([part[slices] for part in self.parts], self.layout)
 
     def _event_shape(self) -> tf.TensorShape:
-        return self._like.event_shape[:-1].concatenate([sum(self.sizes)])
+        return self._like.event_shape[:-1].concatenate([sum(self.layout.sizes)])
 
     def _event_shape_tensor(self) -> tf.Tensor:
         return tf.constant(self._event_shape().as_list())
 
-    def split(self, x: tf.Tensor) -> list[tf.Tensor]:
-        """Split a vector `[..., D]` into its blocks `[..., k_i]`."""
-        return tf.split(x if self.places is None else tf.gather(x, self.places, axis=-1), self.sizes, axis=-1)
-
-    def join(self, blocks: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Join blocks `[..., k_i]` to vectors `[..., D]`."""
-        joined = tf.concat(blocks, axis=-1)
-        return joined if self.places is None else tf.gather(joined, np.argsort(self.places), axis=-1)
-
     def _draw(self, sample_shape: tf.Tensor, seed: tf.Tensor, alike: bool) -> tf.Tensor:
         seeds = [random.fold(seed, number) for number in range(len(self.parts))]
         drawn = [part.sample(sample_shape, seed=s, alike=alike) for part, s in zip(self.parts, seeds, strict=True)]
-        return self.join([tf.cast(block, tf.float32) for block in drawn])
+        return self.layout.join([tf.cast(block, tf.float32) for block in drawn])
 
     def _mean(self) -> tf.Tensor:
-        return self.join([part.mean() for part in self.parts])
+        return self.layout.join([part.mean() for part in self.parts])
 
     def _variance(self) -> tf.Tensor:
-        return self.join([part.variance() for part in self.parts])
+        return self.layout.join([part.variance() for part in self.parts])
 
 
 @log_prob_of_elements.register
 def _(distribution: Blocks, x: tf.Tensor, missing: tf.Tensor | None = None) -> tf.Tensor:
-    gaps = [None] * len(distribution.parts) if missing is None else distribution.split(missing)
-    blocks = zip(distribution.parts, distribution.split(x), gaps, strict=True)
-    return distribution.join([log_prob_of_elements(*block) for block in blocks])
+    gaps = [None] * len(distribution.parts) if missing is None else distribution.layout.split(missing)
+    blocks = zip(distribution.parts, distribution.layout.split(x), gaps, strict=True)
+    return distribution.layout.join([log_prob_of_elements(*block) for block in blocks])
 
 
 class Observed(_Joint):
@@ -118,15 +122,11 @@ class Observed(_Joint):
     def __init__(self, whole: tfd.Distribution, filler: Any = 0.0, missing: tf.Tensor | None = None):
         parameters = dict(locals())
         self.whole, self.filler, self.missing = whole, filler, missing
-        super().__init__(parameters, "Observed")
+        super().__init__(whole, parameters, "Observed")
 
     def __getitem__(self, slices: Any) -> "Observed":
         """Give a part of the batch."""
         return Observed(self.whole[slices], self.filler, None if self.missing is None else self.missing[slices])
-
-    @property
-    def _like(self) -> tfd.Distribution:
-        return self.whole
 
     def _event_shape(self) -> tf.TensorShape:
         return self.whole.event_shape

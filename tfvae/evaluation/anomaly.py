@@ -107,7 +107,7 @@ def anomaly(
     labels: Any = None,
     contamination: float = 0.05,
     samples: int = 100,
-    score: str = "log_marginal",
+    score: str | None = None,
     regret: int = 0,
     seed: int = 0,
     verbose: int = 0,
@@ -127,7 +127,8 @@ def anomaly(
         labels: `[N]`, 1 for an anomaly and 0 for a normal row: then AUROC and average precision are measured.
         contamination: the share of the reference that lies above the thresholds, between 0 and 1.
         samples: draws of z for each row.
-        score: by which rows are flagged.
+        score: by which rows are flagged; unless given log_marginal, or, where the posterior has no density,
+            reconstruction.
         regret: steps of Adam in which each row's own posterior is found, such as 200; 0 leaves the regret out.
         seed: integer.
         verbose: 1 shows a progress bar.
@@ -137,6 +138,7 @@ def anomaly(
             density has not.
         ValueError: when an argument is out of its range, labels do not fit, or rows do not.
     """
+    score = score or ("log_marginal" if vae.posterior.has_density else "reconstruction")
     names = [*(SCORES if vae.posterior.has_density else ("reconstruction",)), *(["regret"] if regret else [])]
     _check(vae, names, contamination, samples, score, regret)
     if labels is not None:

@@ -51,10 +51,7 @@ def make_signatures(
     """Make the signatures of each servable: servable -> {name: Signature}, the default first; arguments as `export`."""
     conditions = inputs.condition_forms(vae)
     found: dict[str, dict[str, Signature]] = {}
-    made = _make_answers(vae, elbo_samples, samples)
-    if anomaly is not None:
-        made["scorer"]["anomaly"] = _make_anomaly(vae, anomaly)
-    for servable, answers in made.items():
+    for servable, answers in _make_answers(vae, elbo_samples, samples, anomaly).items():
         found[servable] = {}
         for name, answer in answers.items():
             # traced once for all forms
@@ -65,7 +62,9 @@ def make_signatures(
     return found
 
 
-def _make_answers(vae: VAE, elbo_samples: int, samples: int) -> dict[str, dict[str, _Answer]]:
+def _make_answers(
+    vae: VAE, elbo_samples: int, samples: int, anomaly: evaluation.Scorer | None
+) -> dict[str, dict[str, _Answer]]:
     """Make what signatures are made of: servable -> name -> answer, the default first."""
 
     def encode(x, *condition):
@@ -102,6 +101,8 @@ def _make_answers(vae: VAE, elbo_samples: int, samples: int) -> dict[str, dict[s
             "log_marginal": _Answer(log_marginal, [data, [SEED]]),
         },
     }
+    if anomaly is not None:
+        answers["scorer"]["anomaly"] = _make_anomaly(vae, anomaly, data)
     schema = vae.preprocessor_view.schema
     of_rows = {} if schema is None else _make_answers_of_rows(vae, schema, samples, data, z)
     return {servable: found | of_rows.get(servable, {}) for servable, found in answers.items()}
@@ -111,7 +112,6 @@ def _make_answers_of_rows(
     vae: VAE, schema: Schema, samples: int, data: list[inputs.Form], z: list[inputs.Form]
 ) -> dict[str, dict[str, _Answer]]:
     """Make what answers rows of a table, in place of x, and what only tables have: as `_make_answers`."""
-    may_be_missing = getattr(vae.likelihood, "missing", False)  # of what is drawn
 
     def rows(distribution):
         return {"x": vae.likelihood.value_of(vae.likelihood.summary(distribution))}
@@ -132,7 +132,7 @@ def _make_answers_of_rows(
     write = program(lambda outputs: write_columns(schema, outputs["x"]), autograph=False)
 
     def write_drawn(outputs):
-        return write_columns(schema, outputs["x"], may_be_missing) if may_be_missing else write(outputs)
+        return write_columns(schema, outputs["x"], gaps=True) if vae.likelihood.missing else write(outputs)
 
     return {
         "decoder": {
@@ -146,12 +146,12 @@ def _make_answers_of_rows(
     }
 
 
-def _make_anomaly(vae: VAE, scorer: evaluation.Scorer) -> _Answer:
+def _make_anomaly(vae: VAE, scorer: evaluation.Scorer, data: list[inputs.Form]) -> _Answer:
     """Make what tells how odd an example is: score, whether that is beyond the threshold, and terms of the elements.
 
     Of a table the oddest columns are named too, the oddest first, as far as they are odder than is typical.
     """
-    schema, data = vae.preprocessor_view.schema, inputs.data_forms(vae)
+    schema = vae.preprocessor_view.schema
 
     def anomaly(x, *condition):
         found = scorer(vae, x, *condition)

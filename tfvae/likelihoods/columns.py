@@ -118,12 +118,15 @@ class Columns(distributions.Conditional):
                     f"the block {name!r} has events of shape {block.event_shape}: but for the last axis, those of all "
                     f"blocks must be alike, {before}"
                 )
-        size = sum(block.event_shape[-1] for block in blocks.values())
+        sizes = tuple(block.event_shape[-1] for block in blocks.values())
+        size = sum(sizes)
         if places is not None and sorted(places) != list(range(size)):
             raise ValueError(f"places must be the numbers from 0 to {size - 1}, each once, not {list(places)}")
         super().__init__((*before, size), **kwargs)
         self.blocks, self.missing = dict(blocks), missing
-        self.places = None if places is None or list(places) == list(range(size)) else list(places)
+        self.layout = distributions.Layout(
+            sizes, None if places is None or list(places) == list(range(size)) else tuple(places)
+        )
         self.discrete = all(block.discrete for block in blocks.values())
 
     @property
@@ -139,26 +142,28 @@ class Columns(distributions.Conditional):
     def distribution(self, *raw: tf.Tensor) -> tfd.Distribution:
         left = list(raw)
         parts = [block.distribution(*(left.pop(0) for _ in block.shapes)) for block in self.blocks.values()]
-        filler = self._join([np.full(block.event_shape, block.filler, np.float32) for block in self.blocks.values()])
+        filler = self.layout.join(
+            [np.full(block.event_shape, block.filler, np.float32) for block in self.blocks.values()]
+        )
         return distributions.Observed(
-            distributions.Blocks(parts, self.places), filler, left[0] if self.missing else None
+            distributions.Blocks(parts, self.layout), filler, left[0] if self.missing else None
         )
 
     def whole(self, distribution: tfd.Distribution) -> tfd.Distribution:
         return distribution.whole
 
     def support(self, x: tf.Tensor) -> tf.Tensor:
-        pairs = zip(self.blocks.values(), self._split(x), strict=True)
-        return tf.math.is_nan(x) | self._join([block.support(values) for block, values in pairs])
+        pairs = zip(self.blocks.values(), self.layout.split(x), strict=True)
+        return tf.math.is_nan(x) | self.layout.join([block.support(values) for block, values in pairs])
 
     def measure(self, x: tf.Tensor) -> None:
-        for block, values in zip(self.blocks.values(), self._split(x), strict=True):
+        for block, values in zip(self.blocks.values(), self.layout.split(x), strict=True):
             block.measure(values)
 
     def raw(self, mean: tf.Tensor) -> tuple[tf.Tensor, ...] | None:
         found: list[tf.Tensor] = []
         lead = len(self.event_shape) - mean.shape.rank  # axes of maps, over which means are the same
-        for block, of_block in zip(self.blocks.values(), self._split(mean), strict=True):
+        for block, of_block in zip(self.blocks.values(), self.layout.split(mean), strict=True):
             found += block.raw(of_block) or [tf.zeros(shape[lead:]) for shape in block.shapes]
         return (*found, tf.zeros_like(mean)) if self.missing else tuple(found)
 
@@ -167,20 +172,16 @@ class Columns(distributions.Conditional):
         return tuple(block.summary(part) for block, part in parts)
 
     def value_of(self, summary: Any) -> tf.Tensor:
-        return self._join([b.value_of(of) for b, of in zip(self.blocks.values(), summary, strict=True)])
-
-    def _split(self, x: tf.Tensor) -> list[tf.Tensor]:
-        sizes = [block.event_shape[-1] for block in self.blocks.values()]
-        return tf.split(x if self.places is None else tf.gather(x, self.places, axis=-1), sizes, axis=-1)
-
-    def _join(self, blocks: Sequence[Any]) -> tf.Tensor:
-        joined = tf.concat(blocks, axis=-1)
-        return joined if self.places is None else tf.gather(joined, np.argsort(self.places), axis=-1)
+        return self.layout.join([b.value_of(of) for b, of in zip(self.blocks.values(), summary, strict=True)])
 
     def get_config(self) -> dict[str, Any]:
         config = {key: value for key, value in super().get_config().items() if key != "event_shape"}
         blocks = {name: keras.saving.serialize_keras_object(block) for name, block in self.blocks.items()}
-        return config | {"blocks": blocks, "places": self.places, "missing": self.missing}
+        return config | {
+            "blocks": blocks,
+            "places": self.layout.places and list(self.layout.places),
+            "missing": self.missing,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -61,8 +61,8 @@ class Table(Preprocessor):
         self.robust, self.log, self.hide = robust, log, hide
         columns = self.schema.encoded
         self.gaps = hide > 0 or any(column.missing for column in columns) if gaps is None else gaps
-        self.numbers = [place for place, column in enumerate(columns) if not _is_coded(column)]
-        self.coded = {place: len(column.categories) for place, column in enumerate(columns) if _is_coded(column)}
+        self.numbers = [place for place, column in enumerate(columns) if not _has_classes(column)]
+        self.coded = {place: len(column.categories) for place, column in enumerate(columns) if _has_classes(column)}
         self.through_log = [log and columns[place].kind in ("count", "positive") for place in self.numbers]
         self.shift = [1.0 if columns[place].kind == "count" else 0.0 for place in self.numbers]  # before the logarithm
         size = (len(self.numbers),)
@@ -151,8 +151,10 @@ class Gaps(Preprocessor):
         return None if inside is None else tf.math.is_nan(data) | inside
 
     def call(self, data: tf.Tensor) -> tf.Tensor:
-        if self.preprocessor is None or not data.dtype.is_floating:
-            return tf.cast(data, tf.float32) if self.preprocessor is None else self.preprocessor(data)
+        if self.preprocessor is None:
+            return tf.cast(data, tf.float32)
+        if not data.dtype.is_floating:  # nothing is missing
+            return self.preprocessor(data)
         missing = tf.math.is_nan(data)
         x = self.preprocessor(tf.where(missing, tf.zeros_like(data), data))
         return tf.where(missing, np.float32(np.nan), x)
@@ -175,7 +177,8 @@ class Gaps(Preprocessor):
         return cls(**(config | {"preprocessor": inner and keras.saving.deserialize_keras_object(inner)}))
 
 
-def _is_coded(column: Column) -> bool:
+def _has_classes(column: Column) -> bool:
+    """Say whether the encoder sees a number for each class; ordinals it sees as numbers."""
     return column.kind in ("category", "boolean")
 
 

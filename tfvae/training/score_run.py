@@ -22,26 +22,24 @@ COLUMNS = 3  # that are named as odd, at most
 def make_scorer(
     vae: model.VAE, experiment: "config.Experiment", contamination: float = 0.05, samples: int = 100
 ) -> evaluation.Scorer:
-    """Make the scorer of a run: -log p(x), and the threshold that a share `contamination` of held-out rows pass.
+    """Make the scorer of a run: a score, and the threshold that a share `contamination` of held-out rows pass.
+
+    The score is -log p(x), nats; of a posterior without density, such as an autoencoder's, -log p(x|z).
 
     Args:
         vae: of the run.
-        experiment: of the run, whose validation split is held out; where there is none, its test split.
+        experiment: of the run, whose validation split is held out.
         contamination: between 0 and 1.
         samples: draws of z for each row.
 
     Raises:
-        ValueError: when the run held out no rows.
+        ConfigError: when the run held out no validation split.
     """
-    held = [split for split in ("validation", "test") if getattr(experiment.data, split) is not None]
-    if not held:
-        raise ValueError("the run held out no rows to find a threshold of: set data.validation, and train")
-    progress.doing(f"scoring the {held[0]} split, for the threshold")
-    reference = finished_run.read_data(vae, experiment, held[0])
-    scorer = evaluation.anomaly(vae, reference, reference, contamination=contamination, samples=samples).scorer
-    if scorer is None:
-        raise ValueError("the model has no score")
-    return scorer
+    progress.doing("scoring the validation split, for the threshold")
+    reference = finished_run.read_data(vae, experiment, "validation")
+    found = evaluation.anomaly(vae, reference, reference, None, contamination, samples)
+    assert found.scorer is not None  # only regret has none
+    return found.scorer
 
 
 def score_table(
@@ -58,8 +56,8 @@ def score_table(
         run: a finished run, trained on a table.
         source: the table: a file, a folder of files or a pattern.
         output: a .csv or .parquet file: columns that the model does not look at (labels, ignored ones), then `score`,
-            -log p(x) in nats, `flag`, whether it is beyond the threshold, and `odd_columns`, those that are oddest for
-            this row, the oddest first.
+            as `make_scorer` says, in nats, `flag`, whether it is beyond the threshold, and `odd_columns`, those that
+            are oddest for this row, the oddest first.
         contamination: the share of held-out rows that lie beyond the threshold.
         samples: draws of z for each row.
         unknown: as for `TableRun`.

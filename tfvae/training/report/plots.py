@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfvae import config, evaluation, figures, progress
 from tfvae.evaluation import NotApplicable
 from tfvae.model import VAE
-from tfvae.training import run_record
+from tfvae.training import finished_run, run_record
 from tfvae.training.report import measures
 from tfvae.training.report.examples import preprocess_all, take
 from tfvae.training.run_folder import RunFolder
@@ -81,7 +81,7 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
     )
     units = functools.cache(lambda: evaluation.latent_units(vae, data))
     given = None if condition is None else condition[:1]
-    columns = None
+    columns, of_table = None, vae.preprocessor_view.schema is not None
     if condition is not None:
         columns = _distinct_rows(np.concatenate([np.asarray(vae.split(batch)[1]) for batch in data]), MAX_COLUMNS)
     return {
@@ -90,7 +90,7 @@ def _drawings(run: RunFolder, vae: VAE, experiment: config.Experiment) -> dict[s
         "interpolations": lambda: figures.interpolations(vae, first, second),
         "traversals": lambda: figures.traversals(vae, example, units()),
         "manifold": lambda: figures.manifold(vae, units(), given),
-        **(_drawings_of_columns(vae, data) if vae.preprocessor_view.schema else {}),
+        **(_drawings_of_columns(vae, data) | _drawings_of_odd_rows(vae, experiment, data) if of_table else {}),
         "latent_space": lambda: _latent_space(units(), vae, experiment, split),
         "units": lambda: figures.unit_costs(units()),
         "rate_distortion": lambda: figures.rate_distortion(
@@ -121,6 +121,23 @@ def _drawings_of_columns(vae: VAE, data: tf.data.Dataset) -> dict[str, Callable[
         "reconstructions": lambda: figures.column_reconstructions(schema, *evaluation.reconstruct_rows(vae, data)),
         "marginals": lambda: figures.marginals(schema, rows()[0], drawn()),
         "associations": lambda: figures.associations(schema, rows()[0], drawn()[: len(rows()[0])]),
+    }
+
+
+def _drawings_of_odd_rows(
+    vae: VAE, experiment: config.Experiment, data: tf.data.Dataset
+) -> dict[str, Callable[[], "Figure"]]:
+    """Return the figures of how odd rows are, held against the validation split, as `_drawings` does."""
+
+    @functools.cache
+    def found() -> evaluation.Anomalies:
+        if experiment.data.split("validation") is None:
+            raise NotApplicable("no rows were held out for a threshold: data.validation is not set")
+        return evaluation.anomaly(vae, finished_run.read_data(vae, experiment, "validation"), data)
+
+    return {
+        "scores": lambda: figures.score_histogram(found().scores[found().score], found().thresholds[found().score]),
+        "odd_columns": lambda: figures.odd_columns(found().columns, found().names),
     }
 
 
