@@ -26,7 +26,7 @@ def score_histogram(scores: np.ndarray, threshold: float, labels: np.ndarray | N
     Bars are as high as the logarithm of counts, as odd rows are few.
 
     Args:
-        scores: of rows, `[N]`, the larger the odder. Those that are not finite are left out, and counted in the title.
+        scores: of rows, `[N]`, nats, the larger the odder. Those that are not finite are left out, and counted in the title.
         threshold: of the scores.
         labels: whether rows are known to be odd, bool or 0 and 1, `[N]`; then these have bars of their own.
 
@@ -64,7 +64,7 @@ def score_histogram(scores: np.ndarray, threshold: float, labels: np.ndarray | N
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7)
     beyond = "; the last bar has all that is beyond" if last else ""
-    axes.set_xlabel(f"score, the larger the odder{beyond}", fontsize=10)
+    axes.set_xlabel(f"score, nats, the larger the odder{beyond}", fontsize=10)
     axes.set_ylabel("rows", fontsize=10)
     axes.legend(fontsize=9, frameon=False)
     return figure
