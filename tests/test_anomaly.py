@@ -185,6 +185,7 @@ def test_labels_give_auroc_and_average_precision():
 
 
 def test_kinds_of_data_score_alike(table):
+    """Long where it is the first, for which a VAE is trained."""
     vae, _, rest = table
     encoded = vae.preprocessor_view.schema.encode(rest)
     of_frame = evaluation.anomaly(vae, rest, rest, samples=3)

@@ -26,7 +26,8 @@ def score_histogram(scores: np.ndarray, threshold: float, labels: np.ndarray | N
     Bars are as high as the logarithm of counts, as odd rows are few.
 
     Args:
-        scores: of rows, `[N]`, nats, the larger the odder. Those that are not finite are left out, and counted in the title.
+        scores: of rows, `[N]`, nats, the larger the odder. Those that are not finite are left out, and counted in the
+            title.
         threshold: of the scores.
         labels: whether rows are known to be odd, bool or 0 and 1, `[N]`; then these have bars of their own.
 
