@@ -271,6 +271,8 @@ def test_a_run_on_a_table_is_evaluated_and_plotted(tmp_path, capsys):
     assert list(columns["sex"]) == ["cells", "accuracy", "mean_or_mode"] and len(columns) == 8
     assert "numbers filled in" in printed and "marginal distance" in printed
     assert cli.main(["plot", str(run)]) == 0
-    drawn = "associations latent_space learning_curves marginals rate_distortion reconstructions units"
+    drawn = (
+        "associations latent_space learning_curves marginals odd_columns rate_distortion reconstructions scores units"
+    )
     assert sorted(os.listdir(run / "figures")) == [f"{name}.png" for name in drawn.split()]
     assert "left out: samples, interpolations, traversals, manifold (x is a row of a table" in capsys.readouterr().out
