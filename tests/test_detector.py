@@ -103,12 +103,25 @@ def test_data_frames_of_any_kind():
         ({"units": 64}, "units must be widths"),
         ({"units": (64, 0.5)}, "units must be whole numbers"),
         ({"learning_rate": 0}, "learning_rate must be above 0"),
+        ({"trim": 1.0}, "trim must be 0 or more, and below 1"),
         ({"criterion": "odd"}, "criterion must be one of log_marginal, elbo"),
     ],
 )
 def test_mistakes_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         tfvae.AnomalyDetector(**arguments).fit(np.zeros((5, 2)))
+
+
+@pytest.mark.slow
+def test_a_cluster_among_the_training_rows_is_not_learned_where_it_is_trimmed():
+    """It trains until it would know the cluster, with and without."""
+    rng = np.random.default_rng(2)
+    labels = np.arange(400) % 12 == 0
+    x = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(400, 6))
+    x /= x.std(axis=0)
+    x[labels] = 2.5 * np.sign(rng.normal(size=6)) + 0.5 * rng.normal(size=(labels.sum(), 6))
+    trimmed, whole = (tfvae.AnomalyDetector(members=2, trim=trim).fit(x).score_samples(x) for trim in (0.2, 0.0))
+    assert roc_auc_score(labels, -trimmed) > 0.95 and roc_auc_score(labels, -whole) < 0.9
 
 
 @pytest.mark.slow
@@ -125,7 +138,7 @@ def test_members_share_their_programs(monkeypatch):
     monkeypatch.setattr(tfvae.VAE, "make_train_function", count)
     x, _ = planted(60)
     vae = ensemble.make_vae(tfvae.tables.Schema.infer(pd.DataFrame(x, columns=["a", "b", "c"])), 1, (4,), 0)
-    ensemble.train_members(vae, x.astype(np.float32), ensemble.Training(3, 2, 2, 16, 1e-2, 0))
+    ensemble.train_members(vae, x.astype(np.float32), ensemble.Training(3, 2, 2, 16, 1e-2, 0.2, 5, 0))
     assert sum(calls) == 1
 
 

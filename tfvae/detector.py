@@ -30,19 +30,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     The rows are an array of numbers or a data frame with columns of any kind (`tables.Schema` finds which); missing
     cells, NaN, are left out of p(x). Each member starts from other weights, and holds out a fifth of the rows, which
-    say when it is trained enough: inliers are learned first. So the training rows may hold anomalies, and scores are
-    averaged over members. Han et al. 2024, arXiv:2408.09791, on both.
+    say when it is trained enough. The training rows may hold anomalies: inliers are learned first, and the rows that are
+    the oddest after that are left out. Scores are averaged over members. Han et al. 2024, arXiv:2408.09791.
 
     A row's score does not depend on the rows beside it.
 
     Args:
         contamination: the share of the training rows that is flagged, above 0 and to 0.5.
-        latent_size: of z; by default half of the columns, from 1 to 8.
+        latent_size: of z: few, for a model with many learns odd rows too.
         units: widths of the encoder's layers; the decoder has them turned around.
         epochs: passes over the rows at most.
         patience: passes without a better ELBO of the held-out rows, after which a member is done.
         batch_size: rows of a step.
         learning_rate: of Adam.
+        trim: the share of the rows that a member leaves out of its training after its first steps, the oddest ones; at
+            least 0, and below 1. More than the share of anomalies there may be.
         members: how many VAEs are averaged.
         samples: draws of z for the score of a row.
         random_state: integer, `numpy.random.RandomState`, or None for another result each time.
@@ -62,12 +64,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def __init__(
         self,
         contamination: float = 0.1,
-        latent_size: int | None = None,
+        latent_size: int = 2,
         units: Sequence[int] = (64, 32),
         epochs: int = 300,
         patience: int = 50,
         batch_size: int = 128,
         learning_rate: float = 5e-3,
+        trim: float = 0.2,
         members: int = 5,
         samples: int = 50,
         random_state: Any = 0,
@@ -80,6 +83,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.patience = patience
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.trim = trim
         self.members = members
         self.samples = samples
         self.random_state = random_state
@@ -93,12 +97,18 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """
         self._check_arguments()
         rows = self._rows(X, reset=True)
-        size = self.latent_size or min(8, max(1, len(self.schema_.encoded) // 2))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.seed_ = seed
-        self.vae_ = ensemble.make_vae(self.schema_, size, self.units, seed)
+        self.vae_ = ensemble.make_vae(self.schema_, self.latent_size, self.units, seed)
         training = ensemble.Training(
-            self.members, self.epochs, self.patience, self.batch_size, self.learning_rate, seed
+            self.members,
+            self.epochs,
+            self.patience,
+            self.batch_size,
+            self.learning_rate,
+            self.trim,
+            self.samples,
+            seed,
         )
         self.weights_, self.elbos_ = ensemble.train_members(self.vae_, rows, training)
         found = self._score(rows)
@@ -165,8 +175,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def _check_arguments(self) -> None:
         """Check the arguments of the constructor, which by scikit-learn's rules does not; raise ValueError."""
         counts = {"members": self.members, "epochs": self.epochs, "patience": self.patience, "samples": self.samples}
-        counts |= {"batch_size": self.batch_size}
-        counts |= {} if self.latent_size is None else {"latent_size": self.latent_size}
+        counts |= {"batch_size": self.batch_size, "latent_size": self.latent_size}
         if not isinstance(self.units, Iterable):
             raise ValueError(f"units must be widths of layers, such as (64, 32), not {self.units!r}")
         for name, value in [*counts.items(), *(("units", width) for width in self.units)]:
@@ -174,6 +183,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 raise ValueError(f"{name} must be whole numbers from 1, not {value!r}")
         if not isinstance(self.contamination, Real) or not 0 < self.contamination <= 0.5:
             raise ValueError(f"contamination must be above 0, and 0.5 at most, not {self.contamination!r}")
+        if not isinstance(self.trim, Real) or not 0 <= self.trim < 1:
+            raise ValueError(f"trim must be 0 or more, and below 1, not {self.trim!r}")
         if not isinstance(self.learning_rate, Real) or not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}")
         if self.criterion not in SCORES:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import likelihoods, networks, posteriors, preprocessing, priors, progress
+from tfvae.evaluation.anomaly_scores import score_rows
 from tfvae.model import VAE
 from tfvae.tables import Schema
 
@@ -36,6 +37,8 @@ class Training(NamedTuple):
         patience: passes without a better ELBO of the held-out rows, after which a member is done.
         batch_size: rows of a step; of smaller tables all rows.
         learning_rate: of Adam.
+        trim: share of the rows that a member leaves out, those with the lowest ELBO after its first round.
+        samples: draws of z for the ELBO of a row.
         seed: integer.
     """
 
@@ -44,6 +47,8 @@ class Training(NamedTuple):
     patience: int
     batch_size: int
     learning_rate: float
+    trim: float
+    samples: int
     seed: int
 
 
@@ -88,7 +93,7 @@ def train_members(vae: VAE, x: np.ndarray, training: Training) -> tuple[list[Wei
         _draw_kernels(vae, rng)
         for variable, value in zip(vae.optimizer.variables, state, strict=True):
             variable.assign(value)
-        elbos.append(_train(vae, x, plan, rng))
+        elbos.append(_train(vae, x, plan, training, rng))
         weights.append(vae.get_weights())
     return weights, elbos
 
@@ -104,7 +109,7 @@ class _Plan(NamedTuple):
     """How the rows of a table are gone through."""
 
     held_out: int  # rows
-    kept: int  # rows that are trained on
+    kept: int  # rows that are trained on after the first round
     batch: int  # rows of a step
     passes: int  # over the rows in a round
     rounds: int  # at most
@@ -113,31 +118,49 @@ class _Plan(NamedTuple):
 
 def _plan(rows: int, training: Training) -> _Plan:
     held_out = 0 if rows < TINY else round(HELD_OUT * rows)
-    if held_out > ROWS_AT_ONCE:
-        held_out -= held_out % ROWS_AT_ONCE  # batches of one size are one program
-    kept = rows - held_out
+    kept = rows - held_out - int(training.trim * (rows - held_out))
     batch = min(training.batch_size, kept)
     passes = min(training.epochs, math.ceil(STEPS * batch / kept))
     patience = math.ceil(training.patience / passes)
     return _Plan(held_out, kept, batch, passes, math.ceil(training.epochs / passes), patience)
 
 
-def _train(vae: VAE, x: np.ndarray, plan: _Plan, rng: np.random.Generator) -> float:
-    """Train a member until its held-out rows get no better; give their best ELBO, whose weights are kept."""
+def _train(vae: VAE, x: np.ndarray, plan: _Plan, training: Training, rng: np.random.Generator) -> float:
+    """Train a member until its held-out rows get no better; give their best ELBO, whose weights are kept.
+
+    What is common is learned first: after one round, rows that are unlike the others have the lowest ELBO, and those
+    that are left out then are never learned. Han et al. 2024, arXiv:2408.09791.
+    """
     order = rng.permutation(len(x))
-    held_out = x[order[: plan.held_out]] if plan.held_out else x
-    rows = tf.data.Dataset.from_tensor_slices(x[order[plan.held_out :]])
-    rows = rows.shuffle(plan.kept, int(rng.integers(2**31))).repeat(plan.passes)
+    rows, held_out = x[order[plan.held_out :]], x[order[: plan.held_out]]
+    if training.trim:
+        vae.fit(_batches(rows, plan, rng), verbose=0)
+        rows, held_out = (_trim(vae, part, training) if len(part) else part for part in (rows, held_out))
     stop = keras.callbacks.EarlyStopping("val_elbo", mode="max", patience=plan.patience, restore_best_weights=True)
+    held_out = held_out if len(held_out) else rows
+    at_once = min(len(held_out), ROWS_AT_ONCE)
     history = vae.fit(
-        rows.batch(plan.batch, drop_remainder=True),
-        validation_data=held_out,
-        validation_batch_size=min(len(held_out), ROWS_AT_ONCE),
+        _batches(rows, plan, rng),
+        validation_data=held_out[: len(held_out) // at_once * at_once],  # batches of one size are one program
+        validation_batch_size=at_once,
         epochs=plan.rounds,
         callbacks=[stop],
         verbose=0,
     )
     return float(np.max(history.history["val_elbo"]))
+
+
+def _batches(rows: np.ndarray, plan: _Plan, rng: np.random.Generator) -> tf.data.Dataset:
+    """Give the batches of a round, all of one size: one program."""
+    data = tf.data.Dataset.from_tensor_slices(rows).shuffle(len(rows), int(rng.integers(2**31)))
+    return data.repeat(plan.passes).batch(plan.batch, drop_remainder=True)
+
+
+def _trim(vae: VAE, rows: np.ndarray, training: Training) -> np.ndarray:
+    """Give the rows without the share that has the lowest ELBO, in the same order."""
+    odd = score_rows(vae, rows, training.samples, training.seed)["elbo"]
+    kept = np.argsort(odd, kind="stable")[: len(rows) - int(training.trim * len(rows))]
+    return rows[np.sort(kept)]
 
 
 def _draw_kernels(vae: VAE, rng: np.random.Generator) -> None:
