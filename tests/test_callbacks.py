@@ -12,9 +12,10 @@ from tfvae import callbacks, config, figures, random, trainer, training
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 
 
-def ended(vae, folder, *values):
+def ended(vae, folder, *values, seconds=0):
     """`Checkpoints` of epochs that ended with these values; the optimizer's step is the epoch."""
     checkpoints = callbacks.Checkpoints(folder)
+    checkpoints.seconds = seconds
     checkpoints.set_model(vae)
     checkpoints.on_train_begin()
     for epoch, value in enumerate(values):

@@ -155,7 +155,7 @@ def test_a_damaged_checkpoint_is_passed_over(whole, tmp_path, capsys):
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 0xFF
     data.write_bytes(content)
-    assert callbacks.latest_checkpoint(run / "checkpoints").state["epoch"] == 3
+    assert callbacks.latest_checkpoint(run / "checkpoints").state["epoch"] == 1  # those between came too soon after it
     training.train(SMOKE, run, FOUR, resume=True)
     assert "is damaged: going on from" in capsys.readouterr().err
     assert_same(run, whole)
