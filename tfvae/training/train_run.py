@@ -119,7 +119,7 @@ def _fit(
     if is_writer():
         writers = [
             keras.callbacks.CSVLogger(run.history, append=saved is not None),
-            keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
+            callbacks.Scalars(run.tensorboard),
         ]
     if saved is not None:
         arguments |= _arguments_of_resumed(run, saved, arguments["epochs"])
