@@ -36,6 +36,20 @@ def test_groups_give_the_numbers_of_single_steps(jit, count, size):
         np.testing.assert_allclose(other[name], values, rtol=1e-5)
 
 
+def test_batches_of_all_sizes_of_a_small_data_set_are_one_program():
+    """And in it have the numbers of single steps."""
+    _, logs, _ = fitted(epochs=1)
+    begin(0)
+    vae = small_vae(keras.optimizers.Adam(1e-2), compiled=GRAPH)
+    images = small_images(23)
+    history = vae.fit(images, batch_size=5, validation_data=images, epochs=2, verbose=0, shuffle=False).history
+    for function in (vae.train_function, vae.test_function):
+        assert function._run_group.experimental_get_tracing_count() == 1
+        assert function._run_one.experimental_get_tracing_count() == 0
+    for name, (value,) in logs.items():
+        np.testing.assert_allclose(history[name][0], value, rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_batches_of_any_sizes_in_any_order():
     images = small_images(30)

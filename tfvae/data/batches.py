@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 __all__ = [
