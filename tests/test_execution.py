@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfvae
 from tests import members
 from tests.models import GRAPH, begin, dataset, small_images, small_vae, weights
 from tfvae import networks, objectives, random, trainer
@@ -48,6 +49,18 @@ def test_batches_of_all_sizes_of_a_small_data_set_are_one_program():
         assert function._run_one.experimental_get_tracing_count() == 0
     for name, (value,) in logs.items():
         np.testing.assert_allclose(history[name][0], value, rtol=1e-5)
+
+
+def test_parts_that_need_the_size_of_a_batch_have_a_program_for_each():
+    vae, real = small_vae(compiled=GRAPH), tfvae.VAE.terms
+
+    def terms(data, *more, **settings):
+        tf.zeros([data.shape[0]])  # a TypeError where it is not known
+        return real(vae, data, *more, **settings)
+
+    vae.terms = terms
+    vae.fit(small_images(23), batch_size=5, verbose=0)
+    assert int(vae.optimizer.iterations) == 5 == vae.train_function.steps
 
 
 @pytest.mark.slow

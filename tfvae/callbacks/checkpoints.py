@@ -44,9 +44,9 @@ class Checkpoints(keras.callbacks.Callback):
     """Keeps what a run needs to go on: after the first epoch and the last, after others where the last that was written
     is `seconds` old, and when `terminate` was set, as by a handler of SIGTERM.
 
-    Between, the last epoch is kept in memory, for writing takes longer than an epoch of a small table. `flush` writes it,
-    which whoever calls `fit` does where that raises; so a process that is killed loses `seconds` of work. Of a large
-    model, and with several workers, each epoch is written.
+    Between, the last epoch is kept in memory, for writing takes longer than an epoch of a small table. `flush` writes
+    it, which whoever calls `fit` does where that raises; so a process that is killed loses `seconds` of work. Of a
+    large model, and with several workers, each epoch is written.
 
     `folder/best.keras` is the model where `monitor` was highest. `folder/step-N` holds weights, optimizer, position in
     the data, the metrics so far, the best so far and the state of other callbacks; the last `KEPT` are kept. All is

@@ -54,7 +54,8 @@ class Pass(Iterator[Any]):
     """A pass over data, begun when its first element is asked for."""
 
     def __init__(self, begin: Callable[[], Iterator[Any]]):
-        self._begin, self._running = begin, None
+        self._begin = begin
+        self._running: Iterator[Any] | None = None
 
     def __next__(self) -> Any:
         if self._running is None:

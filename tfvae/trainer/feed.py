@@ -1,6 +1,6 @@
 """Data of `fit`, `evaluate` and `predict` as Keras' loops take it: checked, in groups, or distributed over replicas."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
@@ -12,7 +12,7 @@ from tfvae.trainer.protocol import Trainable
 
 __all__ = ["feed_batches", "feed_groups"]
 
-Readable = tf.data.Dataset | tf.distribute.DistributedDataset | Passes
+Readable: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset | Passes
 
 
 class _Feed(DataAdapter):

@@ -84,11 +84,14 @@ class GroupedSteps:
         if self._any_size is None:
             self._any_size = len(set(of_batches)) > 1
         if self._any_size:
-            logs = self._run_group(
-                tf.nest.map_structure(self._fill_up, stacked), tf.constant(len(of_batches)), self._fill_up(rows)
-            )
-            self.steps += len(of_batches)
-            return logs
+            filled = tf.nest.map_structure(self._fill_up, stacked)
+            try:
+                logs = self._run_group(filled, tf.constant(len(of_batches)), self._fill_up(rows))
+            except (TypeError, ValueError):  # parts of one's own may need to know the size; else it fails below too
+                self._any_size = False
+            else:
+                self.steps += len(of_batches)
+                return logs
         return self._take_alike(of_batches, stacked)
 
     def _take_alike(self, rows: list[int], stacked: Any) -> Logs:
