@@ -105,6 +105,7 @@ def test_a_run_that_is_killed_between_two_checkpoints_goes_on_bit_for_bit(whole,
 
 
 def test_an_interrupted_run_has_its_last_epoch(whole, tmp_path, monkeypatch):
+    """Long: it trains two parts of a run."""
     run = tmp_path / "run"
     killed(monkeypatch, run, ("on_epoch_begin", 4), seconds=10.0)
     assert last(run)[0].state["epoch"] == 3
