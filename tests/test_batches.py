@@ -63,3 +63,47 @@ def test_all_that_is_in_memory_is_looked_at_before_training():
     with pytest.raises(ValueError, match=r"takes uint8 pixels or floats in \[0, 1\].*such as 2"):
         vae.fit(data.batch_arrays([images], 10), verbose=0)
     assert int(vae.optimizer.iterations) == 0
+
+
+def groups_of(passes):
+    """Groups of one pass, as arrays."""
+    return [(rows.numpy().tolist(), stacked.numpy()) for rows, stacked in passes]
+
+
+@pytest.mark.parametrize("skip", [0, 2])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_pass_of_one_group_is_that_of_tf_data(shuffle, skip):
+    settings = {"batch_size": SIZE, "shuffle": shuffle, "seed": 3}
+    streamed = data.ArrayBatches([np.arange(COUNT)], **settings, position=data.Position(skip)).groups(7)
+    passes = data.ArrayBatches([np.arange(COUNT)], **settings, position=data.Position(skip)).passes(7)
+    seen = []
+    for _ in range(3):
+        ((rows, stacked),), ((expected_rows, expected),) = groups_of(passes), groups_of(streamed)
+        assert rows == expected_rows
+        np.testing.assert_array_equal(stacked, expected)
+        seen.append(stacked)
+    assert len(seen[0]) == 5 - skip and len(seen[1]) == 5
+    assert shuffle != np.array_equal(seen[1], seen[2])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_a_pass_begins_when_it_is_read(size):
+    position = data.Position()
+    passes = data.Batches.of(batched(shuffle=True, position=position)).passes(size)
+    iter(passes)
+    assert int(position.passes) == 0
+    assert len(list(passes)) == -(-5 // size) and int(position.passes) == 1
+
+
+def test_passes_that_are_alike_are_read_once():
+    """Small ones; what is shuffled, or counts its passes, is read each time."""
+
+    def first(**settings):
+        passes = data.ArrayBatches([np.arange(COUNT)], SIZE, **settings).passes(7)
+        return [next(iter(passes))[1] for _ in range(2)]
+
+    one, other = first()
+    assert one is other
+    for settings in ({"shuffle": True}, {"position": data.Position()}):
+        one, other = first(**settings)
+        assert one is not other

@@ -8,13 +8,16 @@ import tensorflow as tf
 from tests import members
 from tests.models import GRAPH, begin, dataset, linear_gaussian, small_images, small_vae, weights
 from tfvae import callbacks, config, figures, random, trainer, training
+from tfvae.callbacks.snapshot import look
 
 SMOKE = str(pathlib.Path(__file__).parent.parent / "configs" / "smoke.yaml")
 
 
-def ended(vae, folder, *values):
+def ended(vae, folder, *values, seconds=0):
     """`Checkpoints` of epochs that ended with these values; the optimizer's step is the epoch."""
+    vae.optimizer.build(vae.trainable_variables)
     checkpoints = callbacks.Checkpoints(folder)
+    checkpoints.seconds = seconds
     checkpoints.set_model(vae)
     checkpoints.on_train_begin()
     for epoch, value in enumerate(values):
@@ -33,6 +36,91 @@ def test_the_best_and_the_last_two_are_kept(tmp_path):
     assert sorted(path.name for path in (tmp_path / "new").glob("step-*.index")) == ["step-2.index", "step-3.index"]
     saved = callbacks.latest_checkpoint(tmp_path / "new")
     assert saved.path.endswith("step-3") and saved.state["epoch"] == 3 and saved.state["best_epoch"] == 2
+
+
+def iterations(path):
+    return int(keras.saving.load_model(path / "best.keras").optimizer.iterations)
+
+
+def test_between_two_checkpoints_epochs_are_kept_in_memory(tmp_path):
+    """The first is written at once; what is kept is written as it was, whatever the model has become."""
+    vae = small_vae()
+    checkpoints = ended(vae, tmp_path, -3.0, -1.0, -2.0, seconds=1e9)
+    assert callbacks.latest_checkpoint(tmp_path).state["epoch"] == 1 and iterations(tmp_path) == 1
+    kept = weights(vae)
+    vae.set_weights([weight + 1 for weight in vae.get_weights()])
+    vae.optimizer.iterations.assign(9)
+    checkpoints.flush()
+    saved = callbacks.latest_checkpoint(tmp_path)
+    assert saved.path.endswith("step-3") and saved.state["epoch"] == 3 and saved.state["best_epoch"] == 2
+    assert iterations(tmp_path) == 2
+    np.testing.assert_array_equal(weights(vae), kept)
+    checkpoints.flush()
+    assert len(list(tmp_path.glob("step-*.index"))) == 2
+
+
+def test_told_to_end_in_an_epoch_the_best_before_it_is_written_too(tmp_path):
+    vae = small_vae()
+    checkpoints = ended(vae, tmp_path, -3.0, -1.0, seconds=1e9)
+    checkpoints.set_params({"steps": 5})
+    checkpoints.on_epoch_begin(2)
+    vae.optimizer.iterations.assign(7)
+    checkpoints.terminate = True
+    with pytest.raises(callbacks.Terminated):
+        checkpoints.on_train_batch_end(0)
+    saved = callbacks.latest_checkpoint(tmp_path)
+    assert saved.path.endswith("step-7") and (saved.state["epoch"], saved.state["step"]) == (2, 1)
+    assert iterations(tmp_path) == 2 and int(vae.optimizer.iterations) == 7
+
+
+def test_the_epoch_before_one_that_is_not_finite_is_written(tmp_path):
+    vae = small_vae()
+    checkpoints = ended(vae, tmp_path, -3.0, -1.0, seconds=1e9)
+    vae.optimizer.iterations.assign(3)
+    with pytest.raises(callbacks.NotFinite, match="epoch 3 is not finite: val_elbo is nan"):
+        checkpoints.on_epoch_end(2, {"val_elbo": float("nan")})
+    assert callbacks.latest_checkpoint(tmp_path).state["epoch"] == 2 and iterations(tmp_path) == 2
+
+
+def test_of_a_large_model_each_epoch_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfvae.callbacks.checkpoints.MAX_NUMBERS", 100)
+    ended(small_vae(), tmp_path, -3.0, -1.0, seconds=1e9)
+    assert callbacks.latest_checkpoint(tmp_path).state["epoch"] == 2 and iterations(tmp_path) == 2
+
+
+@pytest.mark.parametrize("compiled", [None, GRAPH])
+def test_a_look_at_variables_keeps_what_they_were(compiled):
+    vae = small_vae(compiled=compiled)
+    finite, snapshot = look(vae, vae.weights)
+    before = weights(vae)
+    vae.set_weights([weight * np.nan for weight in vae.get_weights()])
+    assert finite and not look(vae, vae.weights)[0]
+    with snapshot.put_for_a_while():
+        np.testing.assert_array_equal(weights(vae), before)
+    assert np.isnan(weights(vae)).all()
+
+
+def events(folder):
+    """(split, step, name) -> value and kind, of TensorBoard's files."""
+    found = {}
+    for split in ("train", "validation"):
+        (file,) = (folder / split).iterdir()
+        for record in tf.data.TFRecordDataset(str(file)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                found[split, event.step, value.tag] = float(tf.make_ndarray(value.tensor)), str(value.metadata)
+    return found
+
+
+def test_curves_are_those_of_keras(tmp_path):
+    writers = [
+        keras.callbacks.TensorBoard(tmp_path / "keras", write_graph=False),
+        callbacks.Scalars(tmp_path / "own"),
+    ]
+    images = small_images()
+    small_vae().fit(images, epochs=2, validation_data=images, callbacks=writers, verbose=0)
+    found = events(tmp_path / "own")
+    assert found == events(tmp_path / "keras") and len(found) == 2 * (5 + 4 + 4)
 
 
 def test_nan_is_never_the_best(tmp_path):

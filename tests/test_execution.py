@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfvae
 from tests import members
 from tests.models import GRAPH, begin, dataset, small_images, small_vae, weights
 from tfvae import networks, objectives, random, trainer
@@ -34,6 +35,32 @@ def test_groups_give_the_numbers_of_single_steps(jit, count, size):
     np.testing.assert_allclose(grouped, single, atol=1e-6)
     for name, values in logs.items():
         np.testing.assert_allclose(other[name], values, rtol=1e-5)
+
+
+def test_batches_of_all_sizes_of_a_small_data_set_are_one_program():
+    """And in it have the numbers of single steps."""
+    _, logs, _ = fitted(epochs=1)
+    begin(0)
+    vae = small_vae(keras.optimizers.Adam(1e-2), compiled=GRAPH)
+    images = small_images(23)
+    history = vae.fit(images, batch_size=5, validation_data=images, epochs=2, verbose=0, shuffle=False).history
+    for function in (vae.train_function, vae.test_function):
+        assert function._run_group.experimental_get_tracing_count() == 1
+        assert function._run_one.experimental_get_tracing_count() == 0
+    for name, (value,) in logs.items():
+        np.testing.assert_allclose(history[name][0], value, rtol=1e-5)
+
+
+def test_parts_that_need_the_size_of_a_batch_have_a_program_for_each():
+    vae, real = small_vae(compiled=GRAPH), tfvae.VAE.terms
+
+    def terms(data, *more, **settings):
+        tf.zeros([data.shape[0]])  # a TypeError where it is not known
+        return real(vae, data, *more, **settings)
+
+    vae.terms = terms
+    vae.fit(small_images(23), batch_size=5, verbose=0)
+    assert int(vae.optimizer.iterations) == 5 == vae.train_function.steps
 
 
 @pytest.mark.slow

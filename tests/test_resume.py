@@ -44,8 +44,9 @@ class Killed(Exception):
     pass
 
 
-def killed(monkeypatch, run, call, overrides=FOUR):
-    """Trains until the call of this number of `Checkpoints._save` or other method raises."""
+def killed(monkeypatch, run, call, overrides=FOUR, seconds=0.0):
+    """Trains until the call of this number of `Checkpoints._save` or other method raises; `seconds` are those between
+    two checkpoints."""
     method, number = call
     real, calls = getattr(callbacks.Checkpoints, method), []
 
@@ -57,6 +58,7 @@ def killed(monkeypatch, run, call, overrides=FOUR):
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(callbacks.Checkpoints, method, counted)
+        patched.setattr(callbacks.Checkpoints, "seconds", seconds)
         training.train(SMOKE, run, overrides, resume=True)
 
 
@@ -87,6 +89,26 @@ def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
     """
     run = tmp_path / "run"
     killed(monkeypatch, run, call)
+    training.train(SMOKE, run, FOUR, resume=True)
+    assert_same(run, whole)
+
+
+def test_a_run_that_is_killed_between_two_checkpoints_goes_on_bit_for_bit(whole, tmp_path, monkeypatch):
+    """Long: the first trains a whole run. It goes on from the first epoch, and trains those after it again."""
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks.Checkpoints, "flush", lambda self: None)  # as nobody can who is killed
+        killed(monkeypatch, run, ("on_epoch_end", 4), seconds=10.0)
+    assert last(run)[0].state["epoch"] == 1 and len((run / "history.csv").read_text().splitlines()) == 5
+    training.train(SMOKE, run, FOUR, resume=True)
+    assert_same(run, whole)
+
+
+def test_an_interrupted_run_has_its_last_epoch(whole, tmp_path, monkeypatch):
+    """Long: it trains two parts of a run."""
+    run = tmp_path / "run"
+    killed(monkeypatch, run, ("on_epoch_begin", 4), seconds=10.0)
+    assert last(run)[0].state["epoch"] == 3
     training.train(SMOKE, run, FOUR, resume=True)
     assert_same(run, whole)
 
@@ -155,7 +177,7 @@ def test_a_damaged_checkpoint_is_passed_over(whole, tmp_path, capsys):
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 0xFF
     data.write_bytes(content)
-    assert callbacks.latest_checkpoint(run / "checkpoints").state["epoch"] == 3
+    assert callbacks.latest_checkpoint(run / "checkpoints").state["epoch"] == 1  # those between came too soon after it
     training.train(SMOKE, run, FOUR, resume=True)
     assert "is damaged: going on from" in capsys.readouterr().err
     assert_same(run, whole)

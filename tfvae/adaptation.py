@@ -26,7 +26,12 @@ def adapt_parts(vae: VAELike, data: Any) -> None:
     """Fit what follows from statistics of data to the parts of a VAE: `VAE.adapt`."""
     data = compatibility.batch_data(compatibility.as_numbers(vae, data))
     compatibility.check_data(vae, data)
-    vae.preprocessor_view.adapt(data.map(lambda *batch: vae.split(compatibility.drop_weights(batch))[0]))
+
+    @tf.autograph.experimental.do_not_convert
+    def without_conditions(*batch):
+        return vae.split(compatibility.drop_weights(batch))[0]
+
+    vae.preprocessor_view.adapt(data.map(without_conditions))
     vae.forget_programs()  # the statistics of a preprocessor are constants of theirs
     compatibility.check_adapted(vae)
     found = measure_data(vae, data)

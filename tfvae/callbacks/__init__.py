@@ -8,6 +8,7 @@ from tfvae.callbacks.finite import NotFinite
 from tfvae.callbacks.looking import InRun
 from tfvae.callbacks.pictures import Pictures
 from tfvae.callbacks.saved_checkpoint import Saved, latest_checkpoint
+from tfvae.callbacks.scalars import Scalars
 from tfvae.callbacks.watch import Watch
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "NotFinite",
     "Pictures",
     "Saved",
+    "Scalars",
     "Terminated",
     "Watch",
     "check_model_file",

@@ -5,8 +5,9 @@ import math
 import os
 import pathlib
 import tempfile
+import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -14,10 +15,12 @@ import tensorflow as tf
 from tfvae import data, files, replicas
 from tfvae.callbacks import best_epoch, callback_state, finite
 from tfvae.callbacks.saved_checkpoint import Saved, step_of
+from tfvae.callbacks.snapshot import Snapshot, look
 
 __all__ = ["Checkpoints", "Terminated"]
 
 KEPT = 2  # checkpoints
+MAX_NUMBERS = 2**24  # in variables that are kept in memory until they are written
 
 Logs = dict[str, Any] | None
 
@@ -29,8 +32,21 @@ class Terminated(SystemExit):
         super().__init__(143)
 
 
+class _Ended(NamedTuple):
+    """What a checkpoint of an epoch's end is made of: variables, what else is known, and the callbacks' arrays."""
+
+    snapshot: Snapshot
+    known: dict[str, Any]
+    arrays: list[bytes]
+
+
 class Checkpoints(keras.callbacks.Callback):
-    """Keeps what a run needs to go on: after each epoch, and when `terminate` was set, as by a handler of SIGTERM.
+    """Keeps what a run needs to go on: after the first epoch and the last, after others where the last that was written
+    is `seconds` old, and when `terminate` was set, as by a handler of SIGTERM.
+
+    Between, the last epoch is kept in memory, for writing takes longer than an epoch of a small table. `flush` writes
+    it, which whoever calls `fit` does where that raises; so a process that is killed loses `seconds` of work. Of a
+    large model, and with several workers, each epoch is written.
 
     `folder/best.keras` is the model where `monitor` was highest. `folder/step-N` holds weights, optimizer, position in
     the data, the metrics so far, the best so far and the state of other callbacks; the last `KEPT` are kept. All is
@@ -55,6 +71,7 @@ class Checkpoints(keras.callbacks.Callback):
     """
 
     acts_on_groups = True
+    seconds = 10.0
 
     def __init__(
         self,
@@ -75,7 +92,10 @@ class Checkpoints(keras.callbacks.Callback):
         self._state = tf.Variable("", trainable=False)
         self._arrays = tf.Variable(tf.zeros([0], tf.string), shape=[None], trainable=False)
         self._good: tuple[str, int] | None = None  # path of the last good checkpoint, and step of the epoch
-        self._start: list[tuple[tf.Variable, Any]] = []  # before there is one: the values with which training began
+        self._start: Snapshot | None = None  # before there is one: the values with which training began
+        self._ended: _Ended | None = None  # an epoch that is not written yet
+        self._better: Snapshot | None = None  # the model of the best epoch, where it is not written yet
+        self._written = -math.inf  # when the last checkpoint was
 
     def on_train_begin(self, logs: Logs = None) -> None:
         if not replicas.is_chief(
@@ -90,11 +110,14 @@ class Checkpoints(keras.callbacks.Callback):
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(self.folder), max_to_keep=KEPT, checkpoint_name="step"
         )
-        self._good, self._start = None, []
+        self._good = self._start = self._ended = self._better = None
+        self._written = -math.inf
+        large = sum(math.prod(variable.shape) for variable in self._variables()) > MAX_NUMBERS
+        self._each = large or replicas.has_several_workers(self.model.distribute_strategy)  # who write together
         if self.saved is not None:
             self._restore(self.saved)
         elif self.batches is not None:
-            self._start = [(variable, variable.numpy()) for variable in self._variables()]
+            self._start = Snapshot.take(self._variables())
 
     def _note_what_is_there(self) -> None:
         """Write the file by which TensorFlow knows of checkpoints: its own may be damaged, and name damaged ones."""
@@ -119,8 +142,8 @@ class Checkpoints(keras.callbacks.Callback):
     def _go_back(self) -> None:
         """Go back to the last good checkpoint, or to where training began."""
         if self._good is None:
-            for variable, value in self._start:
-                variable.assign(value)
+            if self._start is not None:
+                self._start.put()
             return
         path, step = self._good
         self._checkpoint.restore(path).assert_existing_objects_matched()
@@ -152,19 +175,39 @@ class Checkpoints(keras.callbacks.Callback):
         value = logs.get(self.monitor)
         if value is None:
             raise ValueError(f"no value {self.monitor!r} is logged to choose the best epoch by, only {sorted(logs)}")
-        self._check_finite(epoch, value, logs.get("loss", 0.0))
-        if value > self.best:
-            self.best, self.best_epoch = float(value), epoch + 1
-            best_epoch.save_model(self.model, self.folder / best_epoch.FILE)
-        self._save(epoch + 1, 0)
-        if self._told_to_end() and epoch + 1 < self.params["epochs"]:
+        all_finite, snapshot = look(self.model, self._variables())
+        if not (all_finite and math.isfinite(value)):
+            self._fail(epoch, value, logs.get("loss", 0.0))
+        better, told, last = value > self.best, self._told_to_end(), epoch + 1 == (self.params or {}).get("epochs")
+        if better:
+            self.best, self.best_epoch, self._better = float(value), epoch + 1, snapshot
+        if last or told or self.model.stop_training or self._is_due():
+            if better:
+                best_epoch.save_model(self.model, self.folder / best_epoch.FILE)
+                self._better = None
+            self._save(epoch + 1, 0)
+        else:
+            self._ended = _Ended(snapshot, *self._describe(epoch + 1, 0))
+        if told and not last:
             raise Terminated
 
-    def _check_finite(self, epoch: int, value: float, loss: float) -> None:
-        """Raise `NotFinite` where the logged value, or a weight, is not finite."""
+    def on_train_end(self, logs: Logs = None) -> None:
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the last epoch that ended, where it was not written; the model is left as it was then."""
+        if self._ended is not None:
+            self._ended.snapshot.put()
+            self._write(self._ended.known, self._ended.arrays)
+
+    def _is_due(self) -> bool:
+        """Say whether an epoch is written, and not kept in memory."""
+        return self._each or time.monotonic() >= self._written + self.seconds
+
+    def _fail(self, epoch: int, value: float, loss: float) -> None:
+        """Raise `NotFinite`, of an epoch whose logged value, or a weight, is not finite."""
         variable = finite.first_variable(self.model)
-        if variable is None and math.isfinite(value):
-            return
+        self.flush()
         where = f"{self.monitor} is {value}" if variable is None else f"{variable} holds infinite numbers or none"
         in_training = variable is not None or not math.isfinite(loss)
         if in_training and self.batches is not None and not replicas.has_several(self.model.distribute_strategy):
@@ -174,6 +217,10 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self, epoch: int, step: int) -> None:
         """Write a checkpoint: so many epochs are done, and so many steps of the next."""
+        self._write(*self._describe(epoch, step))
+
+    def _describe(self, epoch: int, step: int) -> tuple[dict[str, Any], list[bytes]]:
+        """Give what is known beside the variables, and the arrays of callbacks."""
         callbacks, arrays = callback_state.pack(self.others)
         known = {
             "epoch": epoch,
@@ -181,15 +228,24 @@ class Checkpoints(keras.callbacks.Callback):
             "best": self.best,
             "best_epoch": self.best_epoch,
             "stopped": bool(self.model.stop_training),
-            "metrics": [float(keras.ops.convert_to_numpy(variable)) for variable in self._metric_variables()],
+            # an epoch begins with none
+            "metrics": [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()] if step else [],
             "callbacks": callbacks,
         }
+        return known, arrays
+
+    def _write(self, known: dict[str, Any], arrays: list[bytes]) -> None:
+        if self._better is not None:
+            with self._better.put_for_a_while():
+                best_epoch.save_model(self.model, self.folder / best_epoch.FILE)
+            self._better = None
         self._state.assign(json.dumps(known))
         self._arrays.assign(tf.constant(arrays, tf.string, [len(arrays)]))
         path = self._manager.save(checkpoint_number=int(self.model.optimizer.iterations.numpy()))
         for file in self.folder.glob(f"{pathlib.Path(path).name}.*"):
             files.sync(file)
-        self._good, self._start = (path, step), []
+        self._good, self._start, self._ended = (path, known["step"]), None, None
+        self._written = time.monotonic()
 
     def _metric_variables(self) -> list[Any]:
         return [variable for metric in self.model.metrics for variable in metric.variables]

@@ -1,7 +1,7 @@
 """Examples -> batches -> groups of batches, as `tf.data`.
 
-Data that is in memory is copied once only, when a batch or a group of batches is read from it. What is known of a data
-set beyond what `tf.data` itself knows (where its arrays are, how many batches a whole pass has) is asked of `Batches`.
+What is known of a data set beyond what `tf.data` itself knows (where its arrays are, how many batches a whole pass has)
+is asked of `Batches`.
 """
 
 import functools
@@ -9,10 +9,19 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-__all__ = ["Batches", "Position", "batch_arrays", "disable_tuning", "group_batches", "number_passes", "read_ahead"]
+__all__ = [
+    "Batches",
+    "Pass",
+    "Passes",
+    "Position",
+    "disable_tuning",
+    "group_batches",
+    "number_passes",
+    "read_ahead",
+    "remember",
+]
 
 
 class Position(tf.Module):
@@ -41,6 +50,32 @@ class Position(tf.Module):
         return number, skip
 
 
+class Pass(Iterator[Any]):
+    """A pass over data, begun when its first element is asked for."""
+
+    def __init__(self, begin: Callable[[], Iterator[Any]]):
+        self._begin = begin
+        self._running: Iterator[Any] | None = None
+
+    def __next__(self) -> Any:
+        if self._running is None:
+            self._running = self._begin()
+        return next(self._running)
+
+
+class Passes(NamedTuple):
+    """Passes over data, of which each `iter` gives another; `begin` begins one.
+
+    Keras makes an iterator more than it reads, for each epoch, and those of `tf.data` take longer to make than a small
+    model takes to train on what they give.
+    """
+
+    begin: Callable[[], Iterator[Any]]
+
+    def __iter__(self) -> Pass:
+        return Pass(self.begin)
+
+
 class Batches:
     """Batches that steps are taken on: a data set, and what is known of it.
 
@@ -50,12 +85,15 @@ class Batches:
         in_memory: whether `pieces` gives all examples.
     """
 
-    dataset: tf.data.Dataset
     count: int | None
     in_memory = False
 
     def __init__(self, dataset: tf.data.Dataset, count: int | None = None):
-        self.dataset, self.count = dataset, count
+        self._dataset, self.count = dataset, count
+
+    @property
+    def dataset(self) -> tf.data.Dataset:
+        return self._dataset
 
     @staticmethod
     def of(dataset: tf.data.Dataset) -> "Batches":
@@ -74,45 +112,23 @@ class Batches:
         counted = self.dataset.map(lambda *batch: (_count_rows(batch), batch if len(batch) > 1 else batch[0]))
         return disable_tuning(counted.padded_batch(size).prefetch(1))
 
+    def passes(self, size: int) -> Passes:
+        """Give passes over groups of `size` batches; of a size of 1, over batches."""
+        dataset = self.dataset if size == 1 else self.groups(size)
+        return Passes(lambda: iter(dataset))
+
     def pieces(self, size: int) -> Iterator[Any]:
         """Go over the examples that are in memory, in their order, `size` at a time; over none of a stream."""
         return iter(())
 
 
-class _Arrays(NamedTuple):
-    """What `batch_arrays` knows of its data set: N examples, the function (rows -> batch) that reads them, and the
-    data set of the rows of each batch `[B]`, -1 where the last batch has none."""
-
-    examples: int
-    read: Callable[[tf.Tensor], Any]
-    indices: tf.data.Dataset
-
-
-class _ArrayBatches(Batches):
-    """Batches of arrays that are in memory."""
-
-    in_memory = True
-
-    def __init__(self, dataset: tf.data.Dataset, count: int, arrays: _Arrays):
-        super().__init__(dataset, count)
-        self._arrays = arrays
-
-    def groups(self, size: int) -> tf.data.Dataset:
-        """As `Batches.groups`; examples are copied straight from the arrays into the group."""
-        read = self._arrays.read
-        groups = self._arrays.indices.batch(size).map(
-            lambda rows: (_count_rows_of_each(rows), read(tf.maximum(rows, 0)))
-        )
-        return disable_tuning(groups.prefetch(1))
-
-    def pieces(self, size: int) -> Iterator[Any]:
-        """Go over all examples, in the order of the arrays, `size` at a time."""
-        count = self._arrays.examples
-        return (self._arrays.read(tf.range(start, min(start + size, count))) for start in range(0, count, size))
-
-
 # what makes the `Batches` of a data set that this module made; `tf.data` has no place to write it down
 _makers: weakref.WeakKeyDictionary[Any, Callable[[tf.data.Dataset], Batches]] = weakref.WeakKeyDictionary()
+
+
+def remember(dataset: tf.data.Dataset, maker: Callable[[tf.data.Dataset], Batches]) -> None:
+    """Have `Batches.of` this data set be what the maker makes of it."""
+    _makers[dataset] = maker
 
 
 def _of_any(dataset: tf.data.Dataset) -> Batches:
@@ -126,6 +142,7 @@ def number_passes(
     """Give a data set each pass of which is another: that which `make_pass` makes of the number of the pass."""
     position = position or Position()
 
+    @tf.autograph.experimental.do_not_convert
     def begin(_):
         number, skip = position.begin()
         return make_pass(number).skip(skip)
@@ -133,46 +150,12 @@ def number_passes(
     return tf.data.Dataset.range(1).flat_map(begin)
 
 
-def batch_arrays(
-    arrays: list[Any], batch_size: int, shuffle: bool = False, seed: int = 0, position: Position | None = None
-) -> tf.data.Dataset:
-    """Give batches of arrays that stay in memory: an array `[N, ...]` gives `[B, ...]`, several give tuples.
-
-    Args:
-        arrays: list of arrays of the same length; it is emptied, so that no array is in memory twice.
-        batch_size: examples per batch; the last may have fewer.
-        shuffle: whether the order is another one in each pass.
-        seed: integer, of the order.
-        position: where the next pass begins.
-    """
-    tensors = tuple(_to_tensor(arrays.pop(0)) for _ in range(len(arrays)))
-    count, position = len(tensors[0]), position or Position()
-    missing = -count % batch_size  # rows of the last batch
-
-    def order(_):  # [batches, batch_size], -1 for rows that are missing
-        number, skip = position.begin()
-        rows = tf.range(count)
-        if shuffle:
-            rows = tf.random.experimental.stateless_shuffle(rows, tf.stack([seed % 2**63, number]))
-        return tf.reshape(tf.pad(rows, [[0, missing]], constant_values=-1), [-1, batch_size])[skip:]
-
-    def read(rows):
-        found = tuple(tf.gather(tensor, rows) for tensor in tensors)
-        return found if len(found) > 1 else found[0]
-
-    indices = tf.data.Dataset.range(1).map(order).unbatch()
-    number = -(-count // batch_size)
-    batches = read_ahead(indices.map(lambda rows: read(rows[rows >= 0] if missing else rows)), number, position)
-    _makers[batches] = functools.partial(_ArrayBatches, count=number, arrays=_Arrays(count, read, indices))
-    return batches
-
-
 def read_ahead(batches: tf.data.Dataset, count: int, position: Position | None = None) -> tf.data.Dataset:
     """Read batches before they are wanted, and make known how many a whole pass has."""
     if position is None or not int(position.skip):
         return disable_tuning(batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2))
     batches = disable_tuning(batches.prefetch(2))  # the next pass is short: `tf.data` cannot be told the count
-    _makers[batches] = functools.partial(Batches, count=count)
+    remember(batches, functools.partial(Batches, count=count))
     return batches
 
 
@@ -191,19 +174,6 @@ def disable_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     return dataset.with_options(options)
-
-
-def _to_tensor(array: Any) -> tf.Tensor:
-    """Convert an array to a tensor of the types that Keras uses: floats as float32, the rest as it is."""
-    if isinstance(array, tf.Tensor):
-        return array
-    array = np.asarray(array)
-    return tf.convert_to_tensor(array.astype(np.float32) if array.dtype == np.float64 else array)
-
-
-def _count_rows_of_each(rows: tf.Tensor) -> tf.Tensor:
-    """Count the rows of each batch in a group of indices `[g, B]`, -1 where there is none: `[g]`."""
-    return tf.reduce_sum(tf.cast(rows >= 0, tf.int32), axis=1)
 
 
 def _count_rows(batch: Any) -> tf.Tensor:

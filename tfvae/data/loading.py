@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tfvae.data import table_source
 from tfvae.data.arguments import LoadArguments, check_arguments, check_table_arguments, condition_names, label_of
-from tfvae.data.batches import Position, batch_arrays, number_passes, read_ahead
+from tfvae.data.array_batches import batch_arrays
+from tfvae.data.batches import Position, number_passes, read_ahead
 from tfvae.data.binarization import make_binarizer
 from tfvae.data.protocol import Source
 from tfvae.data.reading import make_pass_reader, read_into_memory

@@ -67,7 +67,7 @@ def choose_by_weight(v: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
     to = tf.cumsum(v, axis=0)  # [S, B]
     at = random.uniform([count, tf.shape(v)[1], 1], seed)[..., 0] * to[-1]  # [C, B]
     s = tf.reduce_sum(tf.cast(to <= at[:, None], tf.int32), axis=1)  # [C, B]
-    s = tf.minimum(s, v.shape[0] - 1)  # at may round to the end
+    s = tf.minimum(s, tf.shape(v)[0] - 1)  # at may round to the end
     return tf.stack([s, tf.broadcast_to(tf.range(tf.shape(s)[1]), tf.shape(s))], axis=-1)
 
 

@@ -1,25 +1,27 @@
 """Data of `fit`, `evaluate` and `predict` as Keras' loops take it: checked, in groups, or distributed over replicas."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from tfvae import compatibility, replicas
-from tfvae.data import Batches, batch_arrays
+from tfvae.data import ArrayBatches, Batches, Passes
 from tfvae.trainer.fit_arguments import FitData
 from tfvae.trainer.protocol import Trainable
 
 __all__ = ["feed_batches", "feed_groups"]
 
+Readable: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset | Passes
+
 
 class _Feed(DataAdapter):
     """A data set, and how many steps Keras is to count in it: a group is one element, but several steps."""
 
-    def __init__(self, dataset: tf.data.Dataset | tf.distribute.DistributedDataset, count: int | None):
+    def __init__(self, dataset: Readable, count: int | None):
         self._dataset, self._count = dataset, count
 
-    def get_tf_dataset(self) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    def get_tf_dataset(self) -> Readable:
         return self._dataset
 
     @property
@@ -55,7 +57,7 @@ def feed_groups(vae: Trainable, data: FitData, batch_size: int, size: int, shuff
     several = replicas.has_several(strategy)
     if data.is_arrays:
         seed = vae.seed + int(vae.optimizer.iterations.numpy())  # a second call has another order
-        batches = Batches.of(batch_arrays(data.arrays(), batch_size, shuffle, seed))
+        batches: Batches = ArrayBatches(data.arrays(), batch_size, shuffle, seed)
     elif isinstance(data.x, tf.data.Dataset):
         batches = _fill_conditions(compatibility.watch_batches(vae, Batches.of(data.x)))
     elif several:
@@ -64,12 +66,12 @@ def feed_groups(vae: Trainable, data: FitData, batch_size: int, size: int, shuff
         return compatibility.watch(vae, data.x)
     if several:
         return _Feed(replicas.distribute(strategy, batches.dataset), batches.count)
-    if size == 1:
-        return _Feed(batches.dataset, batches.count)
-    groups = batches.groups(size)
     if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():  # a strategy of one replica
+        if size == 1:
+            return _Feed(batches.dataset, batches.count)
+        groups = batches.groups(size)
         return _Feed(strategy.distribute_datasets_from_function(lambda _: groups), batches.count)
-    return _Feed(groups, batches.count)
+    return _Feed(batches.passes(size), batches.count)
 
 
 def feed_batches(vae: Trainable, x: Any) -> Any:

@@ -2,8 +2,9 @@
 
 A step of a small model takes less time than starting it. So batches are stacked to groups, while the group before is at
 work, and a group goes through one compiled loop whose forward pass, backward pass and optimizer are those of single
-steps. A group that is not full runs through the same program, which takes the number of its steps; batches of another
-size have a program of their own.
+steps. A group that is not full runs through the same program, which takes the number of its steps. Batches of another
+size have a program of their own; but without XLA, which compiles for a size, one program runs all batches of a data set
+that is no more than a group, as it takes longer to make than a small data set takes to be learned.
 """
 
 import itertools
@@ -12,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae.data import Pass
 from tfvae.programs import program
 from tfvae.trainer.protocol import Trainable
 
@@ -35,20 +37,25 @@ class GroupedSteps:
         """Make the function of `step(batch)`, of a model as it is compiled now."""
         self.size, self.steps = int(vae.steps_per_execution), 0
         self._usual_rows = 0  # of a batch, but for the last
+        self._length = 0  # of the longest group so far
+        self._any_size: bool | None = None  # whether one program runs batches of all sizes; not known before the first
 
         def run_one(batch):
             step(batch)
             return vae.get_metrics_result()
 
-        def run_group(batches, count):
+        def run_group(batches, count, rows=None):
             def one(i):
-                step(tf.nest.map_structure(lambda stacked: stacked[i], batches))
+                kept = slice(None) if rows is None else slice(rows[i])
+                step(tf.nest.map_structure(lambda stacked: stacked[i][kept], batches))
                 return i + 1
 
             tf.while_loop(lambda i: i < count, one, [0], parallel_iterations=1)
             return vae.get_metrics_result()
 
         self._run_one, self._run_group = run_one, run_group
+        if vae.run_eagerly or vae.jit_compile:
+            self._any_size = False
         if not vae.run_eagerly:
             self._run_one, self._run_group = (
                 program(run, jit_compile=vae.jit_compile, autograph=False) for run in (run_one, run_group)
@@ -64,7 +71,7 @@ class GroupedSteps:
         Raises:
             StopIteration: when nothing is left.
         """
-        if self.size == 1 or not isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator)):
+        if self.size == 1 or not isinstance(iterator, (Pass, tf.data.Iterator, tf.distribute.DistributedIterator)):
             logs = self._run_one(next(iterator))
             self.steps += 1
             return logs
@@ -72,9 +79,26 @@ class GroupedSteps:
 
     def take_group(self, rows: tf.Tensor, stacked: Any) -> Logs:
         """Take the steps of a group: of the rows that each batch has `[g]`, and the batches `[g, B, ...]`."""
-        self._usual_rows = max(self._usual_rows, int(tf.reduce_max(rows)))
+        of_batches = rows.numpy().tolist()
+        self._length = max(self._length, len(of_batches))
+        if self._any_size is None:
+            self._any_size = len(set(of_batches)) > 1
+        if self._any_size:
+            filled = tf.nest.map_structure(self._fill_up, stacked)
+            try:
+                logs = self._run_group(filled, tf.constant(len(of_batches)), self._fill_up(rows))
+            except (TypeError, ValueError):  # parts of one's own may need to know the size; else it fails below too
+                self._any_size = False
+            else:
+                self.steps += len(of_batches)
+                return logs
+        return self._take_alike(of_batches, stacked)
+
+    def _take_alike(self, rows: list[int], stacked: Any) -> Logs:
+        """Take the steps of a group, batches of the same size by one call of a program."""
+        self._usual_rows = max(self._usual_rows, *rows)
         done = 0
-        for alike, those in itertools.groupby(rows.numpy().tolist()):
+        for alike, those in itertools.groupby(rows):
             count = len(list(those))
             if count == 1 and alike != self._usual_rows:  # the last batch: no program of groups is made for it
                 logs = self._run_one(_slice_group(stacked, done, alike))
@@ -86,8 +110,8 @@ class GroupedSteps:
         return logs
 
     def _fill_up(self, stacked: tf.Tensor) -> tf.Tensor:
-        """[count, ...] -> [size, ...], zeros behind: one program for groups of any length."""
-        missing = self.size - len(stacked)
+        """[count, ...] -> [longest, ...], zeros behind: one program for groups of any length."""
+        missing = self._length - len(stacked)
         return tf.pad(stacked, [[0, missing], *[[0, 0]] * (stacked.shape.rank - 1)]) if missing else stacked
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfvae import compatibility, random, replicas
 from tfvae.layers import noise_states
 from tfvae.objectives import Objective, Terms
+from tfvae.programs import program
 from tfvae.trainer import xla
 from tfvae.trainer.replicated_steps import ReplicatedSteps
 from tfvae.trainer.step_groups import GroupedSteps, join_batches
@@ -119,7 +120,19 @@ class StepModel(keras.Model):
         return [*self.trackers, self.batches]
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return self._call("results", lambda: {tracker.name: tracker.result() for tracker in self.trackers})
+
+    def reset_metrics(self) -> None:
+        self._call("reset", super().reset_metrics)
+
+    def _call(self, name: str, function: Callable[[], Any]) -> Any:
+        """Call a function that does many small things, from Python as one program."""
+        several = replicas.has_several(self.distribute_strategy)
+        if not self.compiled or self.run_eagerly or several or not tf.executing_eagerly():
+            return function()
+        if name not in self.programs:
+            self.programs[name] = program(function, autograph=False)
+        return self.programs[name]()
 
     def forget_programs(self) -> None:
         """Forget what was compiled, as it holds what has changed."""

@@ -119,11 +119,11 @@ def _fit(
     if is_writer():
         writers = [
             keras.callbacks.CSVLogger(run.history, append=saved is not None),
-            keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
+            callbacks.Scalars(run.tensorboard),
         ]
     if saved is not None:
         arguments |= _arguments_of_resumed(run, saved, arguments["epochs"])
-    with _saving_on_sigterm(checkpoints), _closing(writers), warnings.catch_warnings():
+    with _saving_on_sigterm(checkpoints), _closing(writers, checkpoints), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Your input ran out of data")  # an epoch that goes on has fewer batches
         vae.fit(
             train_data,
@@ -163,13 +163,14 @@ def _finish(run: RunFolder, record: dict[str, Any], checkpoints: callbacks.Check
 
 
 @contextlib.contextmanager
-def _closing(writers: Iterable[keras.callbacks.Callback]) -> Iterator[None]:
-    """Close the files of callbacks that write, where training ends before its time."""
+def _closing(writers: Iterable[keras.callbacks.Callback], checkpoints: callbacks.Checkpoints) -> Iterator[None]:
+    """Close the files of callbacks that write, and write the last epoch, where training ends before its time."""
     try:
         yield
     except BaseException:
         for writer in writers:
             writer.on_train_end()
+        checkpoints.flush()
         raise
 
 
