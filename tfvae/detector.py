@@ -30,8 +30,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     The rows are an array of numbers or a data frame with columns of any kind (`tables.Schema` finds which); missing
     cells, NaN, are left out of p(x). Each member starts from other weights, and holds out a fifth of the rows, which
-    say when it is trained enough. The training rows may hold anomalies: inliers are learned first, and the rows that are
-    the oddest after that are left out. Scores are averaged over members. Han et al. 2024, arXiv:2408.09791.
+    say when it is trained enough. The training rows may hold anomalies: inliers are learned first, and the rows that
+    are the oddest after that are left out. Scores are averaged over members. Han et al. 2024, arXiv:2408.09791.
 
     A row's score does not depend on the rows beside it.
 
