@@ -38,7 +38,7 @@ def written(folder, **keys):
     path = folder / "tune.yaml"
     small = {
         "base": SMOKE,
-        "set": {"fit.epochs": 1} | EAGERLY,
+        "set": {"fit.epochs": 1, "data.train": "train[:100]", "data.validation": "train[500:520]"} | EAGERLY,
         "space": RATE,
         "tuner": {"RandomSearch": {"max_trials": 2}},
     }
