@@ -22,6 +22,7 @@ from tfvae import cli, config, yaml_files
 from tfvae.cli import arguments, streams
 
 ROOT = pathlib.Path(__file__).parent.parent
+pytestmark = processes.GROUP
 DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 
 

@@ -34,7 +34,7 @@ from tfvae.server.request_errors import RequestError
 from tfvae.server.request_queue import Batching
 from tfvae.server.signature import Signature
 
-pytestmark = pytest.mark.xdist_group("server")  # one of each worker would take its time
+pytestmark = processes.GROUP
 ROOT = pathlib.Path(__file__).parent.parent
 MAX_BYTES = 200_000
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import renewals
+from tests import processes, renewals
 from tests.models import dataset, small_images, small_vae, weights
 from tfvae import cli, config, data, evaluation, fresh_process, local_cluster, progress, training, tuning
 from tfvae.cli import tables
@@ -413,6 +413,7 @@ def test_a_search_can_be_done_in_parts(tmp_path):
     assert [row["status"] for row in rows] == ["completed"] * 2 and (folder / "best" / "model.keras").is_file()
 
 
+@processes.GROUP
 def test_a_process_is_renewed_until_there_is_no_more(tmp_path):
     fresh_process.call_in_fresh_processes(renewals.write_number, tmp_path / "numbers")
     numbers = (tmp_path / "numbers").read_text().split()
