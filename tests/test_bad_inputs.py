@@ -554,7 +554,7 @@ def _any_command(words, capsys):
     assert (status, len(lines)) in ((2, 1), (0, 0))
 
 
-@pytest.mark.parametrize("examples", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [100, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore")  # Keras' of values that it takes
 class TestMadeUp:
     """Property-based: what is made up is read, or refused by one of the two exceptions that the command tells."""

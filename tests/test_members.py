@@ -439,8 +439,8 @@ def test_conformance(parts, steps, two_replicas, tmp_path):
 @pytest.mark.parametrize(
     "row",
     [
-        pytest.param(row, marks=pytest.mark.slow if at else (), id="-".join(row))
-        for at, row in enumerate(members.COMBINED)
+        pytest.param(row, marks=() if "Ordinal" in row else pytest.mark.slow, id="-".join(row))
+        for row in members.COMBINED
     ],
 )
 def test_steps_under_xla_are_those_taken_eagerly(row):

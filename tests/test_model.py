@@ -92,10 +92,11 @@ def test_steps_per_execution_changes_nothing():
     np.testing.assert_allclose(weights(one), weights(many), atol=1e-6)
 
 
-def test_mixed_precision_trains():
+@pytest.mark.parametrize("compiled", [None, pytest.param(GRAPH, marks=pytest.mark.slow)], ids=["eagerly", "program"])
+def test_mixed_precision_trains(compiled):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        vae = small_vae(compiled=GRAPH)
+        vae = small_vae(compiled=compiled)
         assert vae.encoder.layers[-1].compute_dtype == "float16"
     finally:
         keras.config.set_dtype_policy("float32")
