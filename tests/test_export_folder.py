@@ -51,7 +51,7 @@ def exported(verbs):
 
 @pytest.fixture(scope="module")
 def server(exported, tmp_path_factory):
-    """Transport -> address of `tfvae serve` with this folder's configurations. It is not warmed up, and ready sooner."""
+    """Transport -> address of `tfvae serve` with this folder's configurations. Without warm-up it is ready sooner."""
     served = tmp_path_factory.mktemp("served") / "models"
     shutil.copytree(exported[1], served, ignore=shutil.ignore_patterns("tf_serving_warmup_requests"))
     configs = ["--config", str(EXPORT / "models.config"), "--batching", str(EXPORT / "batching.config")]
