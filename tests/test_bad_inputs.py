@@ -71,6 +71,7 @@ def _status(words):
     "bad", bad_inputs.ALL, ids=lambda bad: "-".join([bad.words[0] if bad.words else "", bad.says])[:60]
 )
 def test_a_bad_input_is_one_line_and_leaves_nothing(finished, tmp_path, capsys, bad):
+    """Long where it is the first of a process, in which TensorFlow starts."""
     here = tmp_path / "here"
     if any("{run}" in word for word in bad.words):
         shutil.copytree(finished, here)
