@@ -42,11 +42,10 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """What the tests of a module share is made in one process and not in each: they are a group of their own, unless
-    they are of another one."""
+    """The tests of a module run in one process, unless they are of a group: what they share, and the kernels that
+    TensorFlow makes when an operation is first run, are made once and not in each."""
     for item in items:
-        made = itertools.chain.from_iterable(item._fixtureinfo.name2fixturedefs.values())
-        if not item.get_closest_marker("xdist_group") and any(fixture.scope == "module" for fixture in made):
+        if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__.removeprefix("tests.test_")))
 
 
