@@ -40,6 +40,15 @@ def pytest_configure(config):
         )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items):
+    """The tests of a module run in one process, unless they are of a group: what they share, and the kernels that
+    TensorFlow makes when an operation is first run, are made once and not in each."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__.removeprefix("tests.test_")))
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Weights start alike in every test."""

@@ -14,7 +14,10 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parent.parent
+GROUP = pytest.mark.xdist_group("processes")  # what forks imports TensorFlow once, and not for each worker
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tfvae.forkserver_imports", "tfvae.server", "tests.models"])
 

@@ -5,6 +5,7 @@ What many files may break is one test that lists all offenders.
 """
 
 import ast
+import functools
 import pathlib
 
 import pytest
@@ -71,13 +72,17 @@ def imported(path, known):
             yield from (alias.name for alias in node.names if alias.name in known)
 
 
-IMPORTS = {dotted(path): set(imported(path, set(map(dotted, FILES)))) - {PACKAGE.name} for path in FILES}
+@functools.cache
+def imports():
+    """A module -> those of the package that it imports. Made where a test asks for it: each worker reads this file."""
+    known = set(map(dotted, FILES))
+    return {dotted(path): set(imported(path, known)) - {PACKAGE.name} for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_downwards(path):
     name = module_of(path)
-    for other in (target.split(".")[1] for target in IMPORTS[dotted(path)]):
+    for other in (target.split(".")[1] for target in imports()[dotted(path)]):
         assert LEVEL[other] <= LEVEL[name], f"{name} imports {other}, which is above it"
 
 
@@ -100,30 +105,30 @@ def folder_of(name):
     return name.rpartition(".")[0]
 
 
-def with_folders(imports):
+def with_folders(graph):
     """What files import, and the `__init__` that runs before: importing `a.b` imports `a` first.
 
     That a file lies in a folder, however deep, is no import of the folder, else each folder would be a circle.
     """
     return {
         source: targets | {folder for folder in map(folder_of, targets) if not f"{source}.".startswith(f"{folder}.")}
-        for source, targets in imports.items()
+        for source, targets in graph.items()
     }
 
 
 def test_no_file_imports_itself_by_way_of_others():
-    assert circles(IMPORTS) == []
+    assert circles(imports()) == []
 
 
 def test_no_file_imports_itself_by_way_of_the_folders_of_others():
     """A file that imports `a.b` runs `a/__init__` first, and all that it imports."""
-    assert circles(with_folders(IMPORTS)) == []
+    assert circles(with_folders(imports())) == []
 
 
 def test_no_module_of_a_layer_imports_itself_by_way_of_others():
     """Files may be in no circle where the folders that they lie in are in one."""
     graph = {name: set() for name in LEVEL}
-    for source, targets in IMPORTS.items():
+    for source, targets in imports().items():
         graph[source.split(".")[1]] |= {target.split(".")[1] for target in targets} - {source.split(".")[1]}
     assert circles(graph) == []
 
@@ -152,6 +157,7 @@ MAX_FUNCTION = 50  # lines, its docstring not counted
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+@functools.cache
 def trees():
     return {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 

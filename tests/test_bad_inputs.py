@@ -22,6 +22,7 @@ from tfvae import cli, config, yaml_files
 from tfvae.cli import arguments, streams
 
 ROOT = pathlib.Path(__file__).parent.parent
+pytestmark = processes.GROUP
 DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 
 
@@ -70,6 +71,7 @@ def _status(words):
     "bad", bad_inputs.ALL, ids=lambda bad: "-".join([bad.words[0] if bad.words else "", bad.says])[:60]
 )
 def test_a_bad_input_is_one_line_and_leaves_nothing(finished, tmp_path, capsys, bad):
+    """Long where it is the first of a process, in which TensorFlow starts."""
     here = tmp_path / "here"
     if any("{run}" in word for word in bad.words):
         shutil.copytree(finished, here)
@@ -553,7 +555,7 @@ def _any_command(words, capsys):
     assert (status, len(lines)) in ((2, 1), (0, 0))
 
 
-@pytest.mark.parametrize("examples", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [100, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore")  # Keras' of values that it takes
 class TestMadeUp:
     """Property-based: what is made up is read, or refused by one of the two exceptions that the command tells."""

@@ -152,10 +152,10 @@ def deaf():
     return small_vae(keras.optimizers.Adam(0.05), compiled=GRAPH, decoder=keras.Model(z, features))
 
 
-def healthy(learning_rate=0.0):
+def healthy(learning_rate=0.0, run_eagerly=True):
     """A linear model with its exact posterior, and data drawn from it."""
     vae, x, _ = linear_gaussian()
-    vae.compile(keras.optimizers.SGD(learning_rate), jit_compile=False)
+    vae.compile(keras.optimizers.SGD(learning_rate), jit_compile=False, run_eagerly=run_eagerly)
     return vae, x
 
 
@@ -180,7 +180,8 @@ def test_a_healthy_vae_is_watched_in_silence(capsys, tmp_path):
 
 
 def test_the_norm_is_that_of_the_gradient():
-    vae, x = healthy()
+    """By a program, as users have it."""
+    vae, x = healthy(run_eagerly=False)
     watch = callbacks.Watch(data=x)
     vae.fit(x, callbacks=[watch], verbose=0)
     _, gradients = vae.gradients(x, random.seed(vae.seed, random.Stream.EVALUATION), tf.constant(len(x)))
@@ -196,19 +197,19 @@ def test_gradients_that_are_not_finite_are_counted():
     assert watch.nonfinite_gradients > 0 and not np.isfinite(watch.gradient_norm)
 
 
-def normalised(seed=0):
+def normalised(compiled, seed=0):
     """Has moving averages, which a gradient in training mode would move."""
     begin(seed)
     x = keras.Input(members.IMAGE)
     hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8)(keras.layers.Flatten()(x)))
-    return small_vae(compiled=GRAPH, encoder=keras.Model(x, hidden))
+    return small_vae(compiled=compiled, encoder=keras.Model(x, hidden))
 
 
-def test_watching_changes_nothing_that_is_trained():
-    """Long: two programs, as users have them."""
+@pytest.mark.parametrize("compiled", [None, pytest.param(GRAPH, marks=pytest.mark.slow)], ids=["eagerly", "programs"])
+def test_watching_changes_nothing_that_is_trained(compiled):
     images, trained = small_images(), []
     for watching in ([], [callbacks.Watch(data=images)]):
-        vae = normalised()
+        vae = normalised(compiled)
         vae.fit(images, epochs=2, batch_size=5, callbacks=watching, verbose=0)
         trained.append(weights(vae))
     np.testing.assert_array_equal(*trained)

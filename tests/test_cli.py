@@ -232,8 +232,9 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run, tmp_path, capsys, argumen
 
 
 def test_a_run_that_diverges_says_so(tmp_path, capsys):
-    setting = "optimizer={SGD: {learning_rate: 1.0e+30}}"
-    assert cli.main(["train", SMOKE, str(tmp_path / "run"), "--set", setting]) == 2
+    keys = ["optimizer={SGD: {learning_rate: 1.0e+30}}", "compile={run_eagerly: true, jit_compile: false}"]
+    keys += ["data.train=train[:100]", "data.validation=train[500:520]"]
+    assert cli.main(["train", SMOKE, str(tmp_path / "run"), *(w for key in keys for w in ("--set", key))]) == 2
     assert "epoch 1 is not finite: at step" in capsys.readouterr().err
 
 

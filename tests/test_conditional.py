@@ -35,13 +35,13 @@ def pairs(batch_size=7, labels=LABELS):
     ["ConditionalNormal", *(pytest.param(name, marks=pytest.mark.slow) for name in ("StandardNormal", "VampPrior"))],
 )
 def test_trains_evaluates_samples_and_is_saved(prior, tmp_path):
-    """Long: all that a model can do."""
+    """All that a model can do; eagerly by default."""
     made = {
         "StandardNormal": lambda: priors.StandardNormal(members.LATENT),
         "ConditionalNormal": lambda: priors.ConditionalNormal(members.LATENT, K),
         "VampPrior": lambda: priors.VampPrior(members.LATENT, members.IMAGE, 5, condition_size=K),
     }[prior]()
-    vae = conditional(prior=made, compiled=GRAPH)
+    vae = conditional(prior=made, compiled=None if prior == "ConditionalNormal" else GRAPH)
     vae.adapt(pairs())
     history = vae.fit(pairs(), validation_data=pairs(), epochs=2, verbose=0).history
     assert np.isfinite(history["val_elbo"]).all()

@@ -13,7 +13,7 @@ DIGITS = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 
-QUICK = ("digits", "mnist", "shapes", "smoke")  # the others are slow: of results, and of tables, with more of theirs
+QUICK = ("digits", "shapes", "smoke")  # the others are slow: of results, and of tables, with more of theirs
 
 
 @pytest.mark.parametrize(

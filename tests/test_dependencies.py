@@ -175,6 +175,7 @@ BLOCKED = sorted({module for modules in extras.MODULES.values() for module in mo
 BLOCK = f"import sys\nfor name in {[*BLOCKED, 'uvloop']!r}: sys.modules[name] = None\n"  # TensorFlow itself needs grpc
 
 
+@processes.GROUP
 @pytest.mark.parametrize(
     ("words", "module", "extra"),
     [

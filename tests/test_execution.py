@@ -13,10 +13,11 @@ from tfvae.programs import program
 from tfvae.trainer import xla
 
 
-def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
+def fitted(images=None, batch_size=5, size=1, epochs=2, **compiled):
     """Weights and logs of a VAE trained by groups of `size` steps."""
     begin(0)
-    vae = small_vae(keras.optimizers.Adam(1e-2), compiled={"jit_compile": jit, "steps_per_execution": size})
+    fit = {}
+    vae = small_vae(keras.optimizers.Adam(1e-2), compiled={"steps_per_execution": size} | compiled)
     data = dataset(small_images(23) if images is None else images, batch_size)
     if size == 1:  # or it would be chosen
         fit["callbacks"] = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]
@@ -24,13 +25,16 @@ def fitted(images=None, batch_size=5, jit=False, size=1, epochs=2, **fit):
     return weights(vae), history, int(vae.optimizer.iterations)
 
 
-@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
+KINDS = {"eagerly": {"run_eagerly": True}, "by a program": {}, "by XLA": {"jit_compile": True}}  # of single steps
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=() if k == "eagerly" else pytest.mark.slow) for k in KINDS])
 @pytest.mark.parametrize("count", [pytest.param(20, marks=pytest.mark.slow), 23])  # 23: the last of five has three
 @pytest.mark.parametrize("size", [3, pytest.param(100, marks=pytest.mark.slow)])
-def test_groups_give_the_numbers_of_single_steps(jit, count, size):
-    """Long: programs of single steps, of groups and of validation."""
-    single, logs, steps = fitted(small_images(count), jit=jit)
-    grouped, other, same = fitted(small_images(count), jit=jit, size=size)
+def test_groups_give_the_numbers_of_single_steps(kind, count, size):
+    """Long: programs of groups and of validation."""
+    single, logs, steps = fitted(small_images(count), **KINDS[kind])
+    grouped, other, same = fitted(small_images(count), size=size, jit_compile=kind == "by XLA")
     assert steps == same == 2 * -(-count // 5)
     np.testing.assert_allclose(grouped, single, atol=1e-6)
     for name, values in logs.items():
@@ -158,7 +162,7 @@ def test_arrays_are_held_out_shuffled_and_grouped():
     logs = {}
     for size in (1, 100):
         begin(0)
-        vae = small_vae(compiled={"steps_per_execution": size})
+        vae = small_vae(compiled={"steps_per_execution": size, "run_eagerly": size == 1})
         callbacks = [EachBatch()] if size == 1 else []
         history = vae.fit(images, batch_size=5, epochs=2, validation_split=0.25, verbose=0, callbacks=callbacks)
         assert int(vae.optimizer.iterations) == 12 and float(vae.batches.result()) == 2
@@ -182,7 +186,7 @@ def test_what_is_read_but_once_runs_step_by_step():
     assert int(vae.optimizer.iterations) == 4 and vae.steps_per_execution == 3
 
 
-@pytest.mark.parametrize("size", [1, 100])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 100])
 def test_single_batches(size):
     vae, images = small_vae(compiled={"steps_per_execution": size}), small_images(5)
     before = weights(vae)
@@ -258,9 +262,9 @@ def test_schedules_gradient_accumulation_and_mixed_precision_in_groups():
 
 
 def test_a_run_goes_on_in_the_middle_of_a_group():
-    """Six steps in groups of four, saved after three: the same as at once."""
+    """Six steps in groups of four, saved after three: the same as at once, one by one."""
     images = small_images(30)
-    whole, parts = (small_vae(seed=3, compiled={"steps_per_execution": 4}) for _ in range(2))
+    whole, parts = (small_vae(seed=3, compiled=kind) for kind in ({"run_eagerly": True}, {"steps_per_execution": 4}))
     parts.set_weights(whole.get_weights())
     whole.fit(dataset(images, 5), verbose=0)
     parts.fit(dataset(images[:15], 5), verbose=0)

@@ -50,11 +50,13 @@ def exported(verbs):
 
 
 @pytest.fixture(scope="module")
-def server(exported):
-    """Transport -> address of `tfvae serve` with this folder's configurations."""
+def server(exported, tmp_path_factory):
+    """Transport -> address of `tfvae serve` with this folder's configurations. Without warm-up it is ready sooner."""
+    served = tmp_path_factory.mktemp("served") / "models"
+    shutil.copytree(exported[1], served, ignore=shutil.ignore_patterns("tf_serving_warmup_requests"))
     configs = ["--config", str(EXPORT / "models.config"), "--batching", str(EXPORT / "batching.config")]
     ports = ["--quiet", "--rest-port", "0", "--grpc-port", "0"]
-    process = processes.Python("-m", "tfvae.cli", "serve", exported[1], *configs, *ports)
+    process = processes.Python("-m", "tfvae.cli", "serve", served, *configs, *ports)
     found = re.search(r"http://(\S+) \(REST, page\), (\S+) \(gRPC\)", process.stdout.readline())
     assert found, process.communicate()
     yield {"rest": found[1], "grpc": found[2]}

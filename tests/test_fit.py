@@ -130,10 +130,10 @@ def test_a_loaded_model_is_compiled_as_it_was(tmp_path):
 # parts of Keras
 
 
-def with_dropout():
+def with_dropout(compiled=None):
     """A VAE with dropout in its encoder, and dropout of a posterior of one's own."""
     encoder = keras.Sequential([keras.Input(members.IMAGE), keras.layers.Flatten(), keras.layers.Dropout(0.5)])
-    return small_vae(keras.optimizers.SGD(0.05), compiled=GRAPH, encoder=encoder, posterior=Noisy(members.LATENT))
+    return small_vae(keras.optimizers.SGD(0.05), compiled=compiled, encoder=encoder, posterior=Noisy(members.LATENT))
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -149,10 +149,11 @@ class Noisy(posteriors.DiagonalNormal):
         return super().call(self.dropout(features, training=training))
 
 
-def test_dropout_follows_from_seed_and_step(tmp_path):
+@pytest.mark.parametrize("compiled", [None, pytest.param(GRAPH, marks=pytest.mark.slow)], ids=["eagerly", "program"])
+def test_dropout_follows_from_seed_and_step(tmp_path, compiled):
     """Trained, saved, loaded and trained on: the weights of a run that was not stopped."""
-    vae, data = with_dropout(), dataset(IMAGES, 5)
-    first = with_dropout()
+    vae, data = with_dropout(compiled), dataset(IMAGES, 5)
+    first = with_dropout(compiled)
     first.set_weights(vae.get_weights())
     vae.fit(data, epochs=2, verbose=0)
     first.fit(data, verbose=0)
@@ -200,6 +201,7 @@ def test_keras_normalization_is_a_preprocessor(tmp_path):
     found = vae.evaluate(2 * COLUMNS, return_dict=True, verbose=0)
     vae.save(tmp_path / "vae.keras")
     again = keras.saving.load_model(tmp_path / "vae.keras")
+    again.run_eagerly = True
     np.testing.assert_array_equal(again.preprocess(COLUMNS), vae.preprocess(COLUMNS))
     assert again.evaluate(2 * COLUMNS, return_dict=True, verbose=0) == pytest.approx(found, rel=1e-5)
 

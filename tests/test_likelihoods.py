@@ -47,7 +47,12 @@ def test_a_fixed_normal_is_the_squared_error():
 
 @pytest.mark.parametrize("name", members.LIKELIHOODS)
 @pytest.mark.parametrize(
-    ("event", "features"), [((4,), (8,)), (IMAGE, (8,)), (IMAGE, (4, 4, 2))], ids=["vector", "image", "image-maps"]
+    ("event", "features"),
+    [
+        pytest.param((4,), (8,), id="vector"),
+        pytest.param(IMAGE, (8,), id="image", marks=pytest.mark.slow),  # as `test_members` has them
+        pytest.param(IMAGE, (4, 4, 2), id="image-maps"),
+    ],
 )
 def test_samples_of_latents_are_a_second_batch_axis(name, event, features):
     layer = members.LIKELIHOODS[name](event)

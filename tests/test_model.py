@@ -59,18 +59,19 @@ def test_training_raises_the_elbo(digits):
 
 def test_metrics_weigh_an_uneven_last_batch_by_its_size():
     vae, x, _ = linear_gaussian()
-    vae.compile()
+    vae.compile(run_eagerly=True)
     whole = vae.evaluate(dataset(x, 30), return_dict=True, verbose=0)
     uneven = vae.evaluate(dataset(x, 29), return_dict=True, verbose=0)
     assert uneven["kl"] == pytest.approx(whole["kl"], rel=1e-5)  # the KL is exact, the rest has noise
 
 
-def test_regularisers_are_in_gradient_and_loss_not_in_the_elbo():
+@pytest.mark.parametrize("compiled", [None, pytest.param(GRAPH, marks=pytest.mark.slow)], ids=["eagerly", "program"])
+def test_regularisers_are_in_gradient_and_loss_not_in_the_elbo(compiled):
     def fitted(regulariser):
         begin(0)
         dense = keras.layers.Dense(16, kernel_regularizer=regulariser)
         encoder = keras.Sequential([keras.Input(members.IMAGE), keras.layers.Flatten(), dense])
-        vae = small_vae(keras.optimizers.SGD(0.1), compiled=GRAPH, encoder=encoder)
+        vae = small_vae(keras.optimizers.SGD(0.1), compiled=compiled, encoder=encoder)
         added = float(tf.add_n([0.0, *vae.losses]))  # to what is minimised in the only step
         return vae, added, vae.fit(small_images(10), epochs=1, verbose=0).history
 
@@ -91,10 +92,11 @@ def test_steps_per_execution_changes_nothing():
     np.testing.assert_allclose(weights(one), weights(many), atol=1e-6)
 
 
-def test_mixed_precision_trains():
+@pytest.mark.parametrize("compiled", [None, pytest.param(GRAPH, marks=pytest.mark.slow)], ids=["eagerly", "program"])
+def test_mixed_precision_trains(compiled):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        vae = small_vae(compiled=GRAPH)
+        vae = small_vae(compiled=compiled)
         assert vae.encoder.layers[-1].compute_dtype == "float16"
     finally:
         keras.config.set_dtype_policy("float32")
@@ -119,9 +121,11 @@ def test_two_replicas_give_the_weights_of_one(two_replicas):
         assert two_logs[name] == pytest.approx(value, rel=1e-5)
 
 
-def test_a_saved_model_continues_bit_for_bit(tmp_path):
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["program", "XLA"])
+def test_a_saved_model_continues_bit_for_bit(tmp_path, jit_compile):
+    """Long: programs of the model that was saved, and of the one that was loaded."""
     batches = dataset(small_images(25), 5)
-    vae = small_vae(compiled={"jit_compile": True}, objective=objectives.ELBO(beta=0.5, warmup_steps=8))
+    vae = small_vae(compiled={"jit_compile": jit_compile}, objective=objectives.ELBO(beta=0.5, warmup_steps=8))
     vae.fit(batches, verbose=0)
     vae.save(tmp_path / "vae.keras")
     again = keras.saving.load_model(tmp_path / "vae.keras")
@@ -146,6 +150,7 @@ def digest(seed):
     return hashlib.sha256(weights(vae).tobytes() + vae.sample(3).numpy().tobytes()).hexdigest()
 
 
+@processes.GROUP
 def test_one_seed_gives_the_same_numbers_in_two_processes_and_another_does_not():
     """Long: three trainings."""
     other = processes.Python("-c", "from tests import test_model; print(test_model.digest(0))")

@@ -17,10 +17,11 @@ from tfvae import distributions, objectives, priors, random
 from tfvae.objectives import Given, divergence, importance
 
 SEED = random.seed(0, random.Stream.EVALUATION)
+model = functools.cache(linear_gaussian)  # no test here changes it
 
 
 def terms(objective, step=0, seed=SEED):
-    vae, x, exact = linear_gaussian()
+    vae, x, exact = model()
     return objective(Given(tf.constant(x), vae.infer(x), vae.prior.distribution(), vae.decode, step, seed)), exact
 
 
@@ -30,7 +31,7 @@ def wrong_posterior(right):
 
 def wrong_terms(objective, step=0, prior=None):
     """The objective's terms under a posterior that is not the exact one."""
-    vae, x, _ = linear_gaussian()
+    vae, x, _ = model()
     prior = prior or vae.prior.distribution()
     return objective(Given(tf.constant(x), wrong_posterior(vae.infer(x)), prior, vae.decode, step, SEED))
 
@@ -45,7 +46,7 @@ def test_elbo_of_the_exact_posterior_is_log_marginal():
 
 
 def test_elbo_of_another_posterior_is_below_by_its_divergence():
-    vae, x, exact = linear_gaussian()
+    vae, x, exact = model()
     right = vae.infer(x)
     found = wrong_terms(objectives.ELBO(samples=40_000))
     np.testing.assert_allclose(exact - found.elbo, wrong_posterior(right).kl_divergence(right), atol=0.15)
@@ -77,7 +78,7 @@ def test_capacity_rises_linearly(step, capacity):
 
 
 def test_closed_kl_is_the_mean_over_samples():
-    vae, x, _ = linear_gaussian()
+    vae, x, _ = model()
     posterior, prior = vae.infer(x), vae.prior.distribution()
     z, log_q = posterior.experimental_sample_and_log_prob(100_000, seed=SEED)
     sampled = tf.reduce_mean(log_q - prior.log_prob(z), axis=0)
@@ -86,8 +87,8 @@ def test_closed_kl_is_the_mean_over_samples():
 
 def test_pairs_with_a_closed_kl():
     """The closed form must be found, or an estimate would be used unseen."""
-    posterior = linear_gaussian()[0].infer(np.zeros((1, 4), np.float32))
-    assert tfd.kl_divergence(posterior, linear_gaussian()[0].prior.distribution()).shape == (1,)
+    posterior = model()[0].infer(np.zeros((1, 4), np.float32))
+    assert tfd.kl_divergence(posterior, model()[0].prior.distribution()).shape == (1,)
 
 
 def test_an_estimated_kl_is_right_and_said_once(caplog):
@@ -116,7 +117,7 @@ def log_mean_exp(values, axis):
 
 def by_hand(samples):
     """The draws, the densities and the KL of `wrong_terms`, float64."""
-    vae, x, _ = linear_gaussian()
+    vae, x, _ = model()
     posterior = wrong_posterior(vae.infer(x))
     z = posterior.sample(samples, seed=SEED).numpy().astype(float)  # [S, B, n]
     loc, scale = posterior.mean().numpy().astype(float), posterior.stddev().numpy().astype(float)  # [B, n]
@@ -172,7 +173,7 @@ def mean_discrepancy(one, other, scales):
 
 
 def mmd(it, weight, kl, scales):
-    other = linear_gaussian()[0].prior.distribution().sample(len(it.loc), seed=random.fold(SEED, 1)).numpy()
+    other = model()[0].prior.distribution().sample(len(it.loc), seed=random.fold(SEED, 1)).numpy()
     return kl * it.kl - it.reconstruction + weight * mean_discrepancy(it.z[0], other.astype(float), scales)
 
 
@@ -242,7 +243,7 @@ def test_free_bits_charges_a_batch_what_its_definition_says():
 
 
 def test_units_that_are_not_independent_are_refused():
-    vae, x, _ = linear_gaussian()
+    vae, x, _ = model()
     posterior = tfd.MultivariateNormalTriL(tf.zeros((30, 2)), tf.eye(2))
     with pytest.raises(ValueError, match=r"MultivariateNormalTriL.*DiagonalNormal.*StandardNormal"):
         objectives.BetaTC(1.0)(Given(x, posterior, vae.prior.distribution(), vae.decode, 0, SEED))
@@ -260,7 +261,7 @@ def test_free_bits_of_a_prior_without_units_are_those_of_the_whole_kl(share):
 
 
 def test_units_have_the_density_of_the_whole():
-    whole = wrong_posterior(linear_gaussian()[0].infer(linear_gaussian()[1]))
+    whole = wrong_posterior(model()[0].infer(model()[1]))
     z = whole.sample(seed=SEED)
     units = distributions.units_of(whole)
     np.testing.assert_allclose(tf.reduce_sum(units.log_prob(z), axis=-1), whole.log_prob(z), rtol=1e-5)
@@ -296,7 +297,7 @@ class Point:
     ids=lambda objective: type(objective).__name__,
 )
 def test_a_point_as_posterior(objective):
-    vae, x, _ = linear_gaussian()
+    vae, x, _ = model()
     loc = vae.infer(x).mean()
     with tf.GradientTape() as tape:
         tape.watch(loc)
@@ -417,7 +418,7 @@ def test_an_objective_comes_back_from_a_file_that_knows_its_name_alone(name):
 def test_only_objectives_of_the_whole_batch_depend_on_its_other_examples(name):
     """For others a batch goes through in parts, where that is faster."""
     objective = LOSSES[name][0]
-    vae, x, _ = linear_gaussian()
+    vae, x, _ = model()
     posterior, prior = wrong_posterior(vae.infer(x)), vae.prior.distribution()
     whole = objective(Given(x, posterior, prior, vae.decode, 4, SEED)).loss
     part = objective(Given(x[:2], posterior[:2], prior, vae.decode, 4, SEED)).loss
@@ -434,7 +435,7 @@ def test_iwae_is_log_marginal_under_the_exact_posterior(estimator):
 
 
 def test_iwae_rises_with_samples_and_lies_above_the_elbo():
-    vae, x, exact = linear_gaussian()
+    vae, x, exact = model()
     posterior = wrong_posterior(vae.infer(np.repeat(x, 500, axis=0)))
 
     def bound(samples):
@@ -523,7 +524,7 @@ def test_estimators_differ_in_the_posterior_only(estimator):
 
 @pytest.mark.parametrize("estimator", ["stl", "dreg"])
 def test_no_noise_is_left_where_the_posterior_is_exact(estimator):
-    vae, x, _ = linear_gaussian()
+    vae, x, _ = model()
 
     def largest(objective):
         loc = tf.Variable(vae.infer(x).mean())

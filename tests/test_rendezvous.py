@@ -80,6 +80,7 @@ def test_what_is_waited_for_is_said_until_it_comes(monkeypatch):
     assert heard == [*waiting, "joining the other workers"]
 
 
+@processes.GROUP
 @pytest.mark.parametrize(
     ("number", "status", "last"),
     [(signal.SIGTERM, 143, "told to end while waiting for"), (signal.SIGINT, 1, "KeyboardInterrupt")],
@@ -120,6 +121,7 @@ def test_a_signal_that_comes_while_an_object_is_finalised_is_heeded(number, rais
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
+@processes.GROUP
 def test_two_processes_meet():
     cluster = addresses(2)
     with processes.Python("-c", LONE, *cluster) as one, processes.Python("-c", LONE, *cluster[::-1]) as other:
@@ -167,6 +169,7 @@ def test_whom_a_worker_waits_for(monkeypatch, task, waits_for):
     assert met == ([] if waits_for is None else [waits_for])
 
 
+@processes.GROUP
 def test_a_worker_of_the_command_that_is_alone(tmp_path):
     """Long: a process of the command."""
     own, other = addresses(2)

@@ -20,7 +20,7 @@ from tfvae import callbacks, figures, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.yaml")
-pytestmark = pytest.mark.xdist_group("resume")  # its run is trained once
+pytestmark = processes.GROUP  # its run is trained once
 FOUR = ("fit.epochs=4", "fit.callbacks=[{EarlyStopping: {monitor: val_elbo, mode: max, patience: 3}}]")
 
 

@@ -78,6 +78,7 @@ def test_programs_draw_what_is_drawn_eagerly(draw, inputs, expected, jit_compile
     assert_same(program(*inputs), expected)
 
 
+@pytest.mark.slow
 def test_two_replicas_draw_together_what_one_draws(draw, inputs, expected, two_replicas):
     """Takes 5 s of CPU and more: 30 families are drawn from on each."""
     rows = (slice(0, SPLIT), slice(SPLIT, ROWS))

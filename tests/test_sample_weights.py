@@ -78,7 +78,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=() if form in ("arrays", "a data set") else pytest.mark.slow) for form in FORMS]
+    "form", [pytest.param(form, marks=() if form == "a data set" else pytest.mark.slow) for form in FORMS]
 )
 def test_every_form_of_data_has_weights(form):
     vae, expected = made(compiled=GRAPH), made()

@@ -22,7 +22,7 @@ from tfvae.exporting import signatures as signatures_module
 
 ROOT = pathlib.Path(__file__).parent.parent
 CHECK = ROOT / "export" / "check.py"
-pytestmark = pytest.mark.xdist_group("serving")  # what is exported once serves many tests
+pytestmark = processes.GROUP  # what is exported once serves many tests
 SEEDS = np.array([[0, 1], [0, 1], [7, 3], [5, 5], [9, 9], [2, 1]], np.int32)
 
 

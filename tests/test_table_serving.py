@@ -24,7 +24,7 @@ from tfvae.server.request_queue import Batching
 from tfvae.server.signature import Signature
 from tfvae.tables import Schema
 
-pytestmark = pytest.mark.xdist_group("table_serving")  # what is exported once serves many tests
+pytestmark = processes.GROUP  # what is exported once serves many tests
 CHECK = pathlib.Path(__file__).parent.parent / "export" / "check.py"
 KINDS = {"visits": "count", "height": "number", "income": "positive"}
 NORMAL = {"number": likelihoods.Normal(1, scale_shape=[1], standardize=True)}  # whose programs are made soonest

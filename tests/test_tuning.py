@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import renewals
+from tests import processes, renewals
 from tests.models import dataset, small_images, small_vae, weights
 from tfvae import cli, config, data, evaluation, fresh_process, local_cluster, progress, training, tuning
 from tfvae.cli import tables
@@ -38,12 +38,19 @@ def written(folder, **keys):
     path = folder / "tune.yaml"
     small = {
         "base": SMOKE,
-        "set": {"fit.epochs": 1} | EAGERLY,
+        "set": {"fit.epochs": 1, "data.train": "train[:100]", "data.validation": "train[500:520]"} | EAGERLY,
         "space": RATE,
         "tuner": {"RandomSearch": {"max_trials": 2}},
     }
     path.write_text(json.dumps(small | keys))
     return path
+
+
+def free_nothing(patched, freed=None):
+    """Memory is not freed, which takes half a second where many tests have run, and the kernels that TensorFlow keeps.
+    `freed`, a list, notes how often it would have been."""
+    patched.setattr(keras.backend, "clear_session", lambda: None if freed is None else freed.append(True))
+    patched.setattr(gc, "collect", lambda: 0)
 
 
 def drawn(space, **chosen):
@@ -182,6 +189,7 @@ def searched(tmp_path_factory):
             return trained(experiment, run, *arguments, **more)
 
         patched.setattr(training, "train_experiment", diverges)
+        free_nothing(patched)
         rows = tuning.search(path, folder / "search")
     return path, folder / "search", rows
 
@@ -250,8 +258,9 @@ def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
     assert len(model.kept) == 2  # training and validation data, once
 
 
-def test_a_build_of_ones_own(tmp_path):
+def test_a_build_of_ones_own(tmp_path, monkeypatch):
     """Long: keras-tuner makes the model three times."""
+    free_nothing(monkeypatch)
 
     def build(hp):
         rate = hp.Float("rate", 1e-3, 1e-2, sampling="log")
@@ -323,15 +332,14 @@ def test_the_hypermodel_fits_on_the_experiments_data_unless_it_is_given_other():
 @pytest.fixture
 def trials(tmp_path, monkeypatch):
     """A function: keys of a search's yaml -> its `Trials`, which train nothing: (run, epochs) of each is noted, and
-    how often memory was freed, which takes half a second where many tests have run."""
+    how often memory was freed."""
 
     def make(max_trials=None, **keys):
         settings, model, oracle = run_search.read_search(written(tmp_path, **{"set": FEW} | keys))
         return Trials(oracle, model, settings, tmp_path / "search", max_trials)
 
     make.trained, make.freed = [], []
-    monkeypatch.setattr(keras.backend, "clear_session", lambda: make.freed.append(True))
-    monkeypatch.setattr(gc, "collect", lambda: 0)
+    free_nothing(monkeypatch, make.freed)
     monkeypatch.setattr(training, "train_experiment", lambda e, run, *a, **k: make.trained.append((run, e.fit.epochs)))
     monkeypatch.setattr(training, "best_epoch", lambda run: {"val_elbo": -float(run.parent.name[-1])})
     return make
@@ -413,6 +421,7 @@ def test_a_search_can_be_done_in_parts(tmp_path):
     assert [row["status"] for row in rows] == ["completed"] * 2 and (folder / "best" / "model.keras").is_file()
 
 
+@processes.GROUP
 def test_a_process_is_renewed_until_there_is_no_more(tmp_path):
     fresh_process.call_in_fresh_processes(renewals.write_number, tmp_path / "numbers")
     numbers = (tmp_path / "numbers").read_text().split()

@@ -152,7 +152,7 @@ def vae():
 
 
 def test_an_export_that_cannot_be_published_whole_leaves_nothing(vae, tmp_path, monkeypatch):
-    """A SavedModel of each servable is made once: some 5 s of CPU."""
+    """The SavedModels, which take seconds to make, are a file each: what is tested is how they are published."""
     (tmp_path / "decoder").write_text("a file")
     with monkeypatch.context() as patched, pytest.raises(NotADirectoryError, match="decoder is a file, not a folder"):
         patched.setattr(exporting.saved_model, "write", lambda *_: pytest.fail("it had begun to work"))
@@ -161,6 +161,10 @@ def test_an_export_that_cannot_be_published_whole_leaves_nothing(vae, tmp_path, 
     (tmp_path / "decoder").unlink()
     real = os.rename
 
+    def write(path, *_):
+        (path / "variables").mkdir(parents=True)
+        (path / "saved_model.pb").write_bytes(b"whole")
+
     def fails(source, target):
         if pathlib.Path(target) == tmp_path / "scorer" / "1":
             raise OSError("the disk was taken away")
@@ -168,5 +172,6 @@ def test_an_export_that_cannot_be_published_whole_leaves_nothing(vae, tmp_path, 
 
     with monkeypatch.context() as patched, pytest.raises(OSError, match="taken away"):
         patched.setattr(os, "rename", fails)
+        patched.setattr(exporting.saved_model, "write", write)
         exporting.export(vae, tmp_path, 1, 2)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -18,14 +18,14 @@ from tests.models import begin, dataset, small_images, small_vae, weights
 from tfvae import evaluation
 
 
-def fitted(strategy, jit=False, size=1, optimizer="SGD", count=37, epochs=2):
+def fitted(strategy, jit=False, size=1, optimizer="SGD", count=37, epochs=2, eagerly=False):
     """Weights, the last epoch's logs, and evaluations, of a VAE trained under a strategy on batches of 8."""
     begin(0)
     made = {"SGD": lambda: keras.optimizers.SGD(0.05), "Adam": lambda: keras.optimizers.Adam(1e-3, clipnorm=0.1)}[
         optimizer
     ]
     with strategy.scope():
-        vae = small_vae(made(), compiled={"jit_compile": jit, "steps_per_execution": size})
+        vae = small_vae(made(), compiled={"jit_compile": jit, "steps_per_execution": size, "run_eagerly": eagerly})
     data, images = dataset(small_images(count), 8), small_images(9)
     history = vae.fit(data, validation_data=dataset(images, 4), epochs=epochs, verbose=0).history
     return {
