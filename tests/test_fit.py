@@ -82,7 +82,9 @@ def shown(capsys):
     ]
 
 
-@pytest.mark.parametrize("asked", [1, 3, 100])
+@pytest.mark.parametrize(
+    "asked", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(100, marks=pytest.mark.slow)]
+)
 def test_the_bar_never_shows_more_steps_than_there_are(capsys, asked):
     vae, data = small_vae(compiled={"steps_per_execution": asked}), dataset(small_images(35), 5)
     vae.fit(data, validation_data=data, epochs=1, verbose=1)

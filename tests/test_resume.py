@@ -93,6 +93,7 @@ def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path, monkeypatch, call):
     assert_same(run, whole)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_between_two_checkpoints_goes_on_bit_for_bit(whole, tmp_path, monkeypatch):
     """Long: the first trains a whole run. It goes on from the first epoch, and trains those after it again."""
     run = tmp_path / "run"
