@@ -1,6 +1,9 @@
 """Models of tables: what is missing changes nothing, columns side by side are one likelihood, and oracles are met."""
 
+import json
 import math
+import pathlib
+import re
 
 import keras
 import numpy as np
@@ -11,6 +14,7 @@ import tensorflow as tf
 import tfvae
 from tests.models import FixedNormal, begin, linear_gaussian, weights
 from tfvae import (
+    config,
     distributions,
     evaluation,
     likelihoods,
@@ -23,6 +27,7 @@ from tfvae import (
 )
 from tfvae.tables import Schema
 
+TABLE = pathlib.Path(__file__).parent.parent / "configs" / "table.yaml"
 SEED = random.seed(0, random.Stream.SAMPLING)
 GAPS = np.array([[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]], bool)  # of [4, 4], True where missing
 
@@ -307,8 +312,54 @@ def test_nothing_is_imputed_from_no_samples(trained, arguments):
         (lambda: likelihoods.Observed(FixedNormal(2)), "none of them can be missing"),
         (lambda: preprocessing.Table(Schema.infer(people()), hide=1.0), "hide must be 0 or more, and below 1"),
         (lambda: likelihoods.table(3, Schema.infer(people())), "has 7 columns that are encoded, but events have 3"),
+        (
+            lambda: likelihoods.table(7, Schema.infer(people()), columns={"agee": likelihoods.Normal(1)}),
+            "there is no column 'agee'",
+        ),
+        (
+            lambda: likelihoods.table(7, Schema.infer(people()), columns={"job": likelihoods.Normal(1)}),
+            "'job' is of the kind category",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_column_has_a_likelihood_by_its_name():
+    """And those of its kind keep that of the kind."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)), columns=["a", "b", "c"])
+    schema, kind = Schema.infer(frame), {"number": likelihoods.Normal(1)}
+    made = likelihoods.table(3, schema, columns={"b": likelihoods.Laplace(1)}, **kind)
+    x = schema.encode(frame)
+    terms = distributions.log_prob_of_elements(made.distribution(tf.zeros(2), tf.zeros(1)), tf.constant(x))
+    np.testing.assert_allclose(terms[:, 1], -np.abs(x[:, 1]) - np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(terms[:, ::2], -(x[:, ::2] ** 2) / 2 - np.log(2 * np.pi) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"bill_length_mm": {"Laplace": None}}, None),
+        ({"bill": {"Laplace": None}}, "there is no column 'bill'"),
+        ({"bill_length_mm": {"Laplce": None}}, "likelihood.table.columns.bill_length_mm.Laplce: no such name"),
+        ({"bill_length_mm": {"Laplace": {"scal": 1.0}}}, "bill_length_mm.Laplace.scal: no such key"),
+        ([1], "likelihood.table.columns: must be"),
+    ],
+)
+def test_a_yaml_has_likelihoods_by_names_of_columns(columns, message):
+    if message:
+        with pytest.raises(config.ConfigError, match=re.escape(message)):
+            of_yaml(columns)
+    else:
+        vae = of_yaml(columns)
+        assert isinstance(vae.likelihood.blocks["column bill_length_mm"], likelihoods.Laplace)
+        assert vae.likelihood.blocks["number"].event_shape == (4,)  # of five
+
+
+def of_yaml(columns):
+    """The VAE of configs/table.yaml, with these likelihoods for columns of the penguins."""
+    experiment = config.read(TABLE, ["likelihood=" + json.dumps({"table": {"columns": columns}})])
+    schema = config.table_schema(experiment)
+    return config.compiled_vae(experiment, tf.TensorSpec([None, len(schema.encoded)]), schema)

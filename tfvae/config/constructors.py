@@ -63,7 +63,8 @@ class PartSpec:
 
     @functools.cached_property
     def arguments(self) -> dict[str, Any]:
-        """The arguments, checked against the constructor's signature once; those that are parts are `PartSpec`s.
+        """The arguments, checked against the constructor's signature once; those that are parts are `PartSpec`s, and
+        those that are parts by name dictionaries of them.
 
         Raises:
             ConfigError: for an unknown argument or a value of a wrong type.
@@ -75,9 +76,7 @@ class PartSpec:
         for key, value in given.items():
             inner = _kind_of_argument(self.kind, hints.get(key), key, value)
             if inner is not None:
-                part = find_part(inner, value, at(self.place, key))
-                _ = part.arguments  # are checked
-                found[key] = part
+                found[key] = _find_inner(inner, hints.get(key), value, at(self.place, key))
                 continue
             types_of_value = [hints[key]] if key in hints else []
             if value is not None:
@@ -101,7 +100,7 @@ class PartSpec:
         takes = keywords(self.constructor)
         given = {key: value for key, value in offered.items() if key in takes}
         for key, value in self.arguments.items():
-            given[key] = value.make(*args, **offered) if isinstance(value, PartSpec) else value
+            given[key] = _make_inner(value, args, offered)
         return call(self.constructor, self.place, args, given)
 
     def as_keys(self) -> dict[str, dict[str, Any] | None]:
@@ -174,11 +173,40 @@ def _defaults(constructor: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _kind_of_argument(kind: Kind, hint: Any, key: str, value: Any) -> Kind | None:
-    """Return the kind of an argument that is a part itself, {Name: arguments} again; None of one that is not."""
+    """Return the kind of an argument that is a part itself, {Name: arguments} again, or a part for each of several
+    names; None of one that is neither."""
     if key in kind.parts and isinstance(value, dict):
         return kind.parts[key]
-    layers = [c for c in (hint, *typing.get_args(hint)) if inspect.isclass(c) and issubclass(c, keras.Layer)]
+    layers = [c for c in _alternatives(hint) if inspect.isclass(c) and issubclass(c, keras.Layer)]
     return kind._replace(base=layers[0]) if layers else None
+
+
+def _alternatives(hint: Any) -> list[Any]:
+    """Return the types that a hint allows, and those of the values of dictionaries that it allows."""
+    types_of_value = [hint, *typing.get_args(hint)]
+    return types_of_value + [typing.get_args(each)[1] for each in types_of_value if typing.get_origin(each) is dict]
+
+
+def _find_inner(kind: Kind, hint: Any, value: Any, place: str) -> PartSpec | dict[str, PartSpec]:
+    """Find the part of an argument, or the part for each name, and check their arguments."""
+    if any(typing.get_origin(each) is dict for each in _alternatives(hint)):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{place}: must be {{name: {{Name: arguments}}}}, not {value!r}")
+        return {str(name): _find_checked(kind, part, at(place, name)) for name, part in value.items()}
+    return _find_checked(kind, value, place)
+
+
+def _find_checked(kind: Kind, written: Any, place: str) -> PartSpec:
+    part = find_part(kind, written, place)
+    _ = part.arguments  # are checked
+    return part
+
+
+def _make_inner(value: Any, args: tuple[Any, ...], offered: Mapping[str, Any]) -> Any:
+    """Make an argument that is a part, or parts by name; give others as they are."""
+    if isinstance(value, dict) and value and all(isinstance(part, PartSpec) for part in value.values()):
+        return {name: part.make(*args, **offered) for name, part in value.items()}
+    return value.make(*args, **offered) if isinstance(value, PartSpec) else value
 
 
 def _find_named(kind: Kind, name: str, place: str) -> Callable[..., Any]:

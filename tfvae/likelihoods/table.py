@@ -1,6 +1,6 @@
 """`table`: the likelihood of a table's columns, a block for each kind of column in its schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfvae.distributions import Conditional
@@ -23,8 +23,9 @@ def table(
     count: Conditional | None = None,
     date: Conditional | None = None,
     missing: bool = False,
+    columns: dict[str, Conditional] | None = None,
 ) -> Columns:
-    """Make the likelihood of a table's rows, as its schema encodes them, by the kinds of its columns.
+    """Make the likelihood of a table's rows, as its schema encodes them, by the kinds of its columns or by their names.
 
     Columns of one kind are one block of `Columns`. What is given for a kind is the likelihood of one column of it,
     events `[1]`; each column has scales of its own where they are learned of shape `[1]`, and all share them where it
@@ -38,14 +39,17 @@ def table(
         count: for counts; `NegativeBinomial` unless given, its dispersion learned per column.
         date: for dates; as for numbers unless given.
         missing: whether to model which cells are missing too, as for `Columns`.
+        columns: for single columns, by their names, in place of what their kinds have; not for those of categories.
 
     Raises:
-        ValueError: when the schema has another number of columns.
+        ValueError: when the schema has another number of columns, or `columns` names one that is not there, or one of
+            categories.
     """
-    columns = schema.encoded
+    encoded, named = schema.encoded, columns or {}
     size = event_shape if isinstance(event_shape, int) else next(iter(event_shape))
-    if size != len(columns):
-        raise ValueError(f"the table has {len(columns)} columns that are encoded, but events have {size} elements")
+    if size != len(encoded):
+        raise ValueError(f"the table has {len(encoded)} columns that are encoded, but events have {size} elements")
+    _check_names(named, encoded)
     learned: dict[str, Any] = {"scale_shape": [1], "floor": FLOOR, "standardize": True}
     number = number or StudentT(1, df_shape=[1], **learned)
     kinds = {
@@ -55,10 +59,22 @@ def table(
         "date": date or number,
     }
     groups: dict[str, list[int]] = {}
-    for place, column in enumerate(columns):
-        groups.setdefault(_name_block(column), []).append(place)
-    blocks = {name: _make_block(columns[places[0]], len(places), kinds) for name, places in groups.items()}
+    for place, column in enumerate(encoded):
+        own = f"column {column.name}" if column.name in named else _name_block(column)
+        groups.setdefault(own, []).append(place)
+    kinds |= {f"column {name}": likelihood for name, likelihood in named.items()}
+    blocks = {name: _make_block(name, encoded[places[0]], len(places), kinds) for name, places in groups.items()}
     return Columns(blocks, [place for places in groups.values() for place in places], missing)
+
+
+def _check_names(named: Mapping[str, Conditional], encoded: Sequence[Column]) -> None:
+    """Refuse names of columns that are not there, and of columns of categories, whose likelihood follows from these."""
+    there = {column.name: column for column in encoded}
+    for name in named:
+        if name not in there:
+            raise ValueError(f"columns: there is no column {name!r}, only {', '.join(map(repr, there))}")
+        if there[name].categories:
+            raise ValueError(f"columns: {name!r} is of the kind {there[name].kind}, whose likelihood is not by choice")
 
 
 def _name_block(column: Column) -> str:
@@ -69,11 +85,15 @@ def _classes(column: Column) -> int:
     return max(2, len(column.categories))  # a column of one category is none the less a column
 
 
-def _make_block(column: Column, size: int, kinds: dict[str, Conditional]) -> Conditional:
-    """Make the likelihood of columns like this one."""
+def _make_block(name: str, column: Column, size: int, kinds: dict[str, Conditional]) -> Conditional:
+    """Make the likelihood of the columns of a block, which are like this one."""
     if column.kind == "ordinal":
         return Ordinal(size, _classes(column))
-    return Categorical(size, _classes(column)) if column.categories else _resize(kinds[column.kind], size)
+    return (
+        Categorical(size, _classes(column))
+        if column.categories
+        else _resize(kinds.get(name) or kinds[column.kind], size)
+    )
 
 
 def _resize(likelihood: Conditional, size: int) -> Conditional:
