@@ -43,9 +43,9 @@ class VAE(Trainer):
 
     Args:
         encoder: `keras.Model`, x -> features.
-        posterior: `distributions.Conditional`, features -> q(z|x), event `[n]`.
+        posterior: `distributions.Conditional`, features, which may be maps, -> q(z|x), event `[n]`.
         prior: `distributions.Prior`, p(z), event `[n]`.
-        decoder: `keras.Model`, z `[B, n]` -> features; of what the prior lets it see of z.
+        decoder: `keras.Model`, z `[B, n]`, or as maps, -> features; of what the prior lets it see of z.
         likelihood: `distributions.Conditional`, features -> p(x|z), event `[*event]`.
         objective: `objectives.Objective`; the ELBO unless given.
         preprocessor: Keras layer, data -> x; the identity unless given.
@@ -132,8 +132,8 @@ class VAE(Trainer):
     def decode(self, z: tf.Tensor, condition: tf.Tensor | None = None, training: bool = False) -> tfd.Distribution:
         """Give p(x|z), batch `[...]`, event `[*event]`, of z `[..., n]`, and conditions whose batch fits z's."""
         z, condition = compatibility.check_latents(self, z, condition)
-        seen = z[..., : self.prior.decoder_shape[-1]]
-        return self.likelihood(over_rows(self.decoder, seen, condition, training=training), training=training)
+        seen, shape = z[..., : self.prior.decoder_shape[-1]], compatibility.decoder_input(self)
+        return self.likelihood(over_rows(self.decoder, seen, condition, shape, training=training), training=training)
 
     def given(
         self,

@@ -65,22 +65,25 @@ def conv(
     activation: str = "relu",
     output_shape: list[int] | None = None,
     condition_size: int = 0,
+    maps: bool = False,
 ) -> keras.Model:
     """Make strided convolutions.
 
-    An image `[B, H, W, C]` -> features `[B, F]`, or, with `output_shape`, a latent `[B, n]` -> feature maps
-    `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
+    An image `[B, H, W, C]` -> features `[B, F]`, or maps, or, with `output_shape`, a latent `[B, n]`, or maps, ->
+    feature maps `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
 
     Args:
-        input_shape: an image's shape (H, W, C), or the latent size.
+        input_shape: an image's shape (H, W, C), or the latent size, or the shape of a latent that is maps, whose height
+            and width are those of the image after all strides.
         filters: channels of each convolution, from the image inwards in both directions, so that an encoder and a
             decoder with the same numbers mirror each other.
         kernel_size: width of the convolutions.
         strides: factor by which each shrinks (encoder) or widens (decoder) height and width.
-        units: width of dense layers between convolutions and latent, from the image inwards.
+        units: width of dense layers between convolutions and latent, from the image inwards; of maps, at each position.
         activation: Keras' name of the activation.
         output_shape: for a decoder, the image's shape (H, W, C).
         condition_size: numbers k of the condition `[B, k]`, a second input; 0 for none.
+        maps: whether an encoder's features are maps, for a posterior with an arrangement.
 
     Raises:
         ValueError: when the strides do not divide height and width, or a shape is not that of an image.
@@ -89,7 +92,10 @@ def conv(
     def stage(h, channels, convolution):
         return convolution(channels, kernel_size, strides, padding="same", activation=activation)(h)
 
-    return _image_network("conv", stage, input_shape, filters, strides, units, activation, output_shape, condition_size)
+    image, inner = _check_image("conv", input_shape if output_shape is None else output_shape, filters, strides)
+    if output_shape is None:
+        return _image_encoder(stage, image, filters, units, activation, condition_size, maps)
+    return _image_decoder(stage, input_shape, inner, filters, units, activation, condition_size)
 
 
 def resnet(
@@ -101,26 +107,29 @@ def resnet(
     activation: str = "swish",
     output_shape: list[int] | None = None,
     condition_size: int = 0,
+    maps: bool = False,
 ) -> keras.Model:
     """Make stages of a convolution of stride 2 and residual blocks.
 
-    An image `[B, H, W, C]` -> features `[B, F]`, or, with `output_shape`, a latent `[B, n]` -> feature maps
-    `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
+    An image `[B, H, W, C]` -> features `[B, F]`, or maps, or, with `output_shape`, a latent `[B, n]`, or maps, ->
+    feature maps `[B, H, W, filters[0]]` for a likelihood of images `[H, W, C]`.
 
     A block adds two convolutions, each after an activation, to its input; the last starts at zero, so that a block
     starts as the identity and the network as `conv`. There is no batch normalisation: examples do not see each other.
     He et al. 2016, arXiv:1603.05027.
 
     Args:
-        input_shape: an image's shape (H, W, C), or the latent size.
+        input_shape: an image's shape (H, W, C), or the latent size, or the shape of a latent that is maps, whose height
+            and width are those of the image after all strides.
         filters: channels of each stage, from the image inwards in both directions, so that an encoder and a decoder
             with the same numbers mirror each other. A stage halves (encoder) or doubles (decoder) height and width.
         blocks: residual blocks of each stage, at least 1.
         kernel_size: width of the convolutions.
-        units: width of dense layers between convolutions and latent, from the image inwards.
+        units: width of dense layers between convolutions and latent, from the image inwards; of maps, at each position.
         activation: Keras' name of the activation.
         output_shape: for a decoder, the image's shape (H, W, C).
         condition_size: numbers k of the condition `[B, k]`, a second input; 0 for none.
+        maps: whether an encoder's features are maps, for a posterior with an arrangement.
 
     Raises:
         ValueError: when the stages do not divide height and width, a shape is not that of an image, or there are no
@@ -138,33 +147,46 @@ def resnet(
             h = layers.Add()([h, change])
         return layers.Activation(activation)(h)
 
-    return _image_network("resnet", stage, input_shape, filters, 2, units, activation, output_shape, condition_size)
+    image, inner = _check_image("resnet", input_shape if output_shape is None else output_shape, filters, 2)
+    if output_shape is None:
+        return _image_encoder(stage, image, filters, units, activation, condition_size, maps)
+    return _image_decoder(stage, input_shape, inner, filters, units, activation, condition_size)
 
 
-def _image_network(name, stage, input_shape, filters, strides, units, activation, output_shape, condition_size):
-    """Make the encoder or decoder of images that goes through `stage(h, channels, convolution)` for each filter.
-
-    `convolution` is the Keras layer that shrinks or widens by `strides`.
-    """
-    image = as_shape(input_shape if output_shape is None else output_shape)
+def _check_image(name, shape, filters, strides):
+    """Give the shape of an image, and that of the maps after all strides; raise ValueError where they do not fit."""
+    image, filters = as_shape(shape), as_shape(filters)
     if len(image) != 3:
         raise ValueError(f"{name} works on images [height, width, channels], not on shape {image}")
-    filters = as_shape(filters)
     reduction = strides ** len(filters)
     if image[0] % reduction or image[1] % reduction:
         raise ValueError(
             f"{len(filters)} convolutions of stride {strides} need a height and width that {reduction} divides, "
             f"not {image[0]} x {image[1]}"
         )
-    if output_shape is None:
-        inputs, h = _inputs(image, condition_size, maps=True)
-        for channels in filters:
-            h = stage(h, channels, layers.Conv2D)
-        return keras.Model(inputs, _dense(layers.Flatten()(h), units, activation))
-    inner = (image[0] // reduction, image[1] // reduction, filters[-1])
-    inputs, h = _inputs(input_shape, condition_size)
-    h = layers.Reshape(inner)(_dense(h, (*reversed(units), math.prod(inner)), activation))
-    for channels in reversed(filters):
+    return image, (image[0] // reduction, image[1] // reduction, filters[-1])
+
+
+def _image_encoder(stage, image, filters, units, activation, condition_size, maps):
+    """Make the encoder of images that goes through `stage(h, channels, Conv2D)` for each filter."""
+    inputs, h = _inputs(image, condition_size, maps=True)
+    for channels in as_shape(filters):
+        h = stage(h, channels, layers.Conv2D)
+    return keras.Model(inputs, _dense(h if maps else layers.Flatten()(h), as_sizes(units), activation))
+
+
+def _image_decoder(stage, latent, inner, filters, units, activation, condition_size):
+    """Make the decoder of images that goes through `stage(h, channels, Conv2DTranspose)` for each filter."""
+    latent, units = as_shape(latent), tuple(reversed(as_sizes(units)))
+    if len(latent) == 1:
+        inputs, h = _inputs(latent, condition_size)
+        h = layers.Reshape(inner)(_dense(h, (*units, math.prod(inner)), activation))
+    else:
+        if latent[:-1] != inner[:-1]:
+            raise ValueError(f"latents of shape {latent} are no maps of height and width {inner[0]} x {inner[1]}")
+        inputs, h = _inputs(latent, condition_size, maps=True)
+        h = _dense(h, units, activation)
+    for channels in reversed(as_shape(filters)):
         h = stage(h, channels, layers.Conv2DTranspose)
     return keras.Model(inputs, h)
 

@@ -2,7 +2,7 @@
 
 from tfvae.compatibility.data import batch_data, check_data
 from tfvae.compatibility.errors import NotApplicable, unwrap_errors
-from tfvae.compatibility.parts import bounds_of_x, check_adapted, check_format, check_parts
+from tfvae.compatibility.parts import bounds_of_x, check_adapted, check_format, check_parts, decoder_input
 from tfvae.compatibility.protocol import Loaded, VAELike
 from tfvae.compatibility.rows import as_numbers, fill_frame, fill_gaps, is_frame
 from tfvae.compatibility.shapes import (
@@ -33,6 +33,7 @@ __all__ = [
     "check_format",
     "check_latents",
     "check_parts",
+    "decoder_input",
     "drop_weights",
     "fill_frame",
     "fill_gaps",

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfvae.compatibility.protocol import VAELike
 from tfvae.layers import walk_layers
 
-__all__ = ["bounds_of_x", "check_adapted", "check_format", "check_parts"]
+__all__ = ["bounds_of_x", "check_adapted", "check_format", "check_parts", "decoder_input"]
 
 
 def check_parts(vae: VAELike) -> None:
@@ -18,14 +18,20 @@ def check_parts(vae: VAELike) -> None:
     """
     latents = vae.posterior.event_shape
     if len(latents) != 1:
-        raise ValueError(f"latents are vectors, but the posterior gives latents of shape {latents}")
+        raise ValueError(
+            f"latents are vectors, but the posterior gives latents of shape {latents}: of those that take an "
+            "arrangement, such as DiagonalNormal, they are its numbers"
+        )
     _check_network("encoder", vae.encoder, "features, of which the posterior makes the parameters of q(z|x)")
     _check_network("decoder", vae.decoder, "features, of which the likelihood makes the parameters of p(x|z)")
     features = tuple(vae.encoder.output_shape[1:])
-    if len(features) > 1:
+    arrangement = vae.posterior.arrangement
+    if len(features) > 1 and (len(arrangement) == 1 or features[:-1] != arrangement[:-1]):
+        latents_are = "vectors" if len(arrangement) == 1 else f"arranged as {arrangement}"
         raise ValueError(
-            f"the encoder gives maps of shape {features}, but latents are vectors: end it with keras.layers.Flatten() "
-            "or GlobalAveragePooling2D()"
+            f"the encoder gives maps of shape {features}, but latents are {latents_are}: end it with "
+            "keras.layers.Flatten() or GlobalAveragePooling2D(), or give the posterior an arrangement of this height and "
+            "width"
         )
     event = vae.likelihood.event_shape
     seen = tuple(vae.preprocessor_view.seen_shape(event))
@@ -33,7 +39,7 @@ def check_parts(vae: VAELike) -> None:
     pairs = (
         ("encoder takes", _input_shapes(vae.encoder)[0], shown, seen),
         ("prior has latents of", vae.prior.event_shape, "posterior gives latents of", latents),
-        ("decoder takes", _input_shapes(vae.decoder)[0], "prior shows the decoder latents of", vae.prior.decoder_shape),
+        ("decoder takes", decoder_input(vae), "prior shows the decoder latents of", _shown(vae)),
         *(
             (f"{name} takes conditions of", _input_shapes(network)[1], "VAE those of", (vae.condition_size,))
             for name, network in (("encoder", vae.encoder), ("decoder", vae.decoder))
@@ -42,6 +48,17 @@ def check_parts(vae: VAELike) -> None:
     for name, shape, other, expected in pairs:
         if tuple(shape) != tuple(expected):
             raise ValueError(f"the {name} shape {tuple(shape)}, but the {other} shape {tuple(expected)}")
+
+
+def decoder_input(vae: VAELike) -> tuple[int, ...]:
+    """Give the shape in which the decoder takes a latent: a vector's `(n,)`, or that of maps."""
+    return _input_shapes(vae.decoder)[0]
+
+
+def _shown(vae: VAELike) -> tuple[int, ...]:
+    """Give the shape in which the decoder must take a latent: the posterior's arrangement, if it takes maps."""
+    maps = len(decoder_input(vae)) > 1 and len(vae.posterior.arrangement) > 1
+    return vae.posterior.arrangement if maps else vae.prior.decoder_shape
 
 
 def bounds_of_x(vae: VAELike) -> tuple[float | None, float | None]:

@@ -34,12 +34,14 @@ def compiled_vae(experiment: Experiment, data_spec: Any, schema: Schema | None =
     seen = event  # by the encoder
     if isinstance(preprocessor, preprocessing.Preprocessor):
         seen = preprocessor.seen_shape(event)
+    maps = len(prior.arrangement) > 1
+    shown = prior.arrangement if maps else prior.decoder_shape  # to the decoder
     parts = {
         "preprocessor": preprocessor,
-        "encoder": experiment.encoder.make(seen, **conditional),
+        "encoder": experiment.encoder.make(seen, maps=maps, **conditional),
         "posterior": experiment.posterior.make(latent),
         "prior": prior,
-        "decoder": experiment.decoder.make(prior.decoder_shape, output_shape=event, **conditional),
+        "decoder": experiment.decoder.make(shown, output_shape=event, **conditional),
         "likelihood": experiment.likelihood.make(event, schema=schema),
         "objective": experiment.objective.make(),
     }

@@ -53,9 +53,14 @@ class Conditional(keras.layers.Layer):
         self.event_shape = as_shape(event_shape)
 
     @property
+    def arrangement(self) -> tuple[int, ...]:
+        """Give the shape of the event as maps, which features over maps are projected to: its own, unless overridden."""
+        return self.event_shape
+
+    @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Give the shapes of one event's raw parameters; over maps, each begins with the event's height and width."""
-        return (self.event_shape,) * self.parameters
+        """Give the shapes of one event's raw parameters; over maps, each begins with their height and width."""
+        return (self.arrangement,) * self.parameters
 
     def distribution(self, *raw) -> tfd.Distribution:
         """Make a distribution, batch `[...]`, of raw parameters `[..., *shape]`, one for each shape of `shapes`."""
@@ -93,9 +98,9 @@ class Conditional(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         features = tuple(input_shape[1:])
-        if len(features) > 1 and features[:-1] != self.event_shape[:-1]:
+        if len(features) > 1 and features[:-1] != self.arrangement[:-1]:
             raise ValueError(
-                f"{type(self).__name__} has events of shape {self.event_shape}, "
+                f"{type(self).__name__} has events of shape {self.arrangement}, "
                 f"but its features are maps of shape {features}: heights and widths must be the same"
             )
         self.feature_rank = len(features)

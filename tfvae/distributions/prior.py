@@ -1,5 +1,6 @@
 """`Prior`: the layer that gives a distribution over latents, given nothing but conditions."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,14 +23,15 @@ class Prior(keras.layers.Layer):
     x, that these stay among the possible (`keep_within`).
 
     Args:
-        event_shape: the latent size, an integer or a tuple of one.
+        event_shape: the latent size n, or an arrangement (H, W, C) of its numbers as maps, n = H W C.
     """
 
     flat = True  # whether latents may lie anywhere in R^n
 
     def __init__(self, event_shape: int | Sequence[int], **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.event_shape = as_shape(event_shape)
+        self.arrangement = as_shape(event_shape)
+        self.event_shape = (math.prod(self.arrangement),)
         self.built = True  # Keras never calls it: a layer cannot be called with no argument
 
     def distribution(
@@ -68,4 +70,4 @@ class Prior(keras.layers.Layer):
         """Set weights from examples x `[N, *x's shape]` and conditions `[N, k]`, where that helps; here do nothing."""
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"event_shape": list(self.event_shape)}
+        return super().get_config() | {"event_shape": list(self.arrangement)}

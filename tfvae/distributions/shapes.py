@@ -34,22 +34,25 @@ def check_sphere(event_shape: tuple[int, ...]) -> None:
         raise ValueError("a sphere needs a latent size of 2 or more, not 1")
 
 
-def over_rows(network: Callable, z: tf.Tensor, condition: tf.Tensor | None = None, **kwargs) -> tf.Tensor:
+def over_rows(
+    network: Callable, z: tf.Tensor, condition: tf.Tensor | None = None, shape: tuple[int, ...] | None = None, **kwargs
+) -> tf.Tensor:
     """Apply a network, which takes rows, to z of any batch shape.
 
     Args:
         network: function of z `[N, n]`, or, with a condition, of a list of z and conditions `[N, k]` -> `[N, *output]`.
         z: `[..., n]`.
         condition: `[B, k]`, whose batch broadcasts to z's, or None.
+        shape: in which the network takes the n numbers of z, where it takes them as maps.
         kwargs: further arguments of the network.
 
     Returns:
         `[..., *output]`.
     """
-    rows = inputs = tf.reshape(z, [-1, z.shape[-1]])
+    rows = inputs = tf.reshape(z, [-1, *(shape or z.shape[-1:])])
     if condition is not None:
         condition = tf.broadcast_to(condition, tf.concat([tf.shape(z)[:-1], tf.shape(condition)[-1:]], axis=0))
         inputs = [rows, tf.reshape(condition, [-1, condition.shape[-1]])]
     features = network(inputs, **kwargs)  # [prod(...), *output]
-    shape = tf.concat([tf.shape(z)[:-1], features.shape[1:]], axis=0)
-    return tf.ensure_shape(tf.reshape(features, shape), [*z.shape[:-1], *features.shape[1:]])
+    whole = tf.concat([tf.shape(z)[:-1], features.shape[1:]], axis=0)
+    return tf.ensure_shape(tf.reshape(features, whole), [*z.shape[:-1], *features.shape[1:]])

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfvae import distributions, networks
+from tfvae.posteriors.arranged import Arranged
 
 __all__ = ["DiagonalNormal", "FullNormal", "Hierarchical"]
 
@@ -15,7 +16,7 @@ register = keras.saving.register_keras_serializable("tfvae.posteriors")
 
 
 @register
-class DiagonalNormal(distributions.Conditional):
+class DiagonalNormal(Arranged):
     """q(z|x) = N(z; loc(x), diag(scale(x))^2), `tfd.MultivariateNormalDiag`.
 
     The features give the logarithm of the variance: the scale is exp(raw / 2), softly clipped to
@@ -23,7 +24,7 @@ class DiagonalNormal(distributions.Conditional):
     Kingma and Welling 2013, arXiv:1312.6114.
 
     Args:
-        event_shape: the latent size n.
+        event_shape: the latent size n, or an arrangement (H, W, C) of its numbers as maps.
     """
 
     parameters = 2
