@@ -30,8 +30,8 @@ def check_parts(vae: VAELike) -> None:
         latents_are = "vectors" if len(arrangement) == 1 else f"arranged as {arrangement}"
         raise ValueError(
             f"the encoder gives maps of shape {features}, but latents are {latents_are}: end it with "
-            "keras.layers.Flatten() or GlobalAveragePooling2D(), or give the posterior an arrangement of this height and "
-            "width"
+            "keras.layers.Flatten() or GlobalAveragePooling2D(), or give the posterior an arrangement of this height "
+            "and width"
         )
     event = vae.likelihood.event_shape
     seen = tuple(vae.preprocessor_view.seen_shape(event))

@@ -54,7 +54,7 @@ class Conditional(keras.layers.Layer):
 
     @property
     def arrangement(self) -> tuple[int, ...]:
-        """Give the shape of the event as maps, which features over maps are projected to: its own, unless overridden."""
+        """Give the shape of the event as maps, to which features over maps are projected: its own by default."""
         return self.event_shape
 
     @property
