@@ -32,15 +32,20 @@ class Scalars(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # of mixed precision
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         training = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
-        self._write("train", training | {"epoch_learning_rate": float(optimizer.learning_rate)}, epoch)
+        self._write(
+            "train",
+            training | {"epoch_learning_rate": rate},
+            epoch,
+        )
         measured = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
         if measured:
             self._write("validation", {f"epoch_{name}": value for name, value in measured.items()}, epoch)
 
     def on_test_end(self, logs: Logs = None) -> None:
         values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
-        self._write("validation", values, int(self.model.optimizer.iterations))
+        self._write("validation", values, int(self.model.optimizer.iterations.numpy()))
 
     def on_train_end(self, logs: Logs = None) -> None:
         for writer in self._writers.values():
