@@ -113,7 +113,7 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers(config):
-    """As many as there are cores: one more imports all once more, and slows the others by as much as it does itself."""
+    """One for each core, hyperthreads too, which pytest-xdist itself does not count. More of them take more CPU."""
     return os.cpu_count()
 
 

@@ -123,6 +123,22 @@ def test_curves_are_those_of_keras(tmp_path):
     assert found == events(tmp_path / "keras") and len(found) == 2 * (5 + 4 + 4)
 
 
+def test_curves_are_written_under_a_strategy(two_replicas, tmp_path):
+    """Where the optimizer's numbers are those of several replicas."""
+    with two_replicas.scope():
+        vae = small_vae()
+        vae.optimizer.build(vae.trainable_variables)
+    vae.optimizer.iterations.assign(7)
+    writer = callbacks.Scalars(tmp_path)
+    writer.set_model(vae)
+    writer.on_test_end({"elbo": -2.0})
+    writer.on_epoch_end(1, {"elbo": -3.0})
+    writer.on_train_end()
+    found = {name: value for name, (value, _) in events(tmp_path).items()}
+    assert found.pop(("train", 1, "epoch_learning_rate")) == pytest.approx(1e-2)
+    assert found == {("validation", 7, "evaluation_elbo_vs_iterations"): -2.0, ("train", 1, "epoch_elbo"): -3.0}
+
+
 def test_nan_is_never_the_best(tmp_path):
     with pytest.raises(callbacks.NotFinite, match="epoch 1 is not finite: val_elbo is nan"):
         ended(small_vae(), tmp_path, float("nan"))

@@ -37,14 +37,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     Args:
         contamination: the share of the training rows that is flagged, above 0 and to 0.5.
-        latent_size: of z: few, for a model with many learns odd rows too.
+        latent_size: of z. A model with many latents learns odd rows too.
         units: widths of the encoder's layers; the decoder has them turned around.
         epochs: passes over the rows at most.
         patience: passes without a better ELBO of the held-out rows, after which a member is done.
         batch_size: rows of a step.
         learning_rate: of Adam.
         trim: the share of the rows that a member leaves out of its training after its first steps, the oddest ones; at
-            least 0, and below 1. More than the share of anomalies there may be.
+            least 0, and below 1. Choose more than the share of anomalies that you expect.
         members: how many VAEs are averaged.
         samples: draws of z for the score of a row.
         random_state: integer, `numpy.random.RandomState`, or None for another result each time.

@@ -92,10 +92,8 @@ def conv(
     def stage(h, channels, convolution):
         return convolution(channels, kernel_size, strides, padding="same", activation=activation)(h)
 
-    image, inner = _check_image("conv", input_shape if output_shape is None else output_shape, filters, strides)
-    if output_shape is None:
-        return _image_encoder(stage, image, filters, units, activation, condition_size, maps)
-    return _image_decoder(stage, input_shape, inner, filters, units, activation, condition_size)
+    shapes = _check_image("conv", input_shape, output_shape, filters, strides)
+    return _image_network(stage, *shapes, filters, units, activation, condition_size, maps)
 
 
 def resnet(
@@ -147,15 +145,15 @@ def resnet(
             h = layers.Add()([h, change])
         return layers.Activation(activation)(h)
 
-    image, inner = _check_image("resnet", input_shape if output_shape is None else output_shape, filters, 2)
-    if output_shape is None:
-        return _image_encoder(stage, image, filters, units, activation, condition_size, maps)
-    return _image_decoder(stage, input_shape, inner, filters, units, activation, condition_size)
+    shapes = _check_image("resnet", input_shape, output_shape, filters, 2)
+    return _image_network(stage, *shapes, filters, units, activation, condition_size, maps)
 
 
-def _check_image(name, shape, filters, strides):
-    """Give the shape of an image, and that of the maps after all strides; raise ValueError where they do not fit."""
-    image, filters = as_shape(shape), as_shape(filters)
+def _check_image(name, input_shape, output_shape, filters, strides):
+    """Give the shapes of the image, of its maps after all strides, and of the latent, None for an encoder; raise
+    ValueError where they do not fit."""
+    latent = None if output_shape is None else as_shape(input_shape)
+    image, filters = as_shape(input_shape if output_shape is None else output_shape), as_shape(filters)
     if len(image) != 3:
         raise ValueError(f"{name} works on images [height, width, channels], not on shape {image}")
     reduction = strides ** len(filters)
@@ -164,29 +162,26 @@ def _check_image(name, shape, filters, strides):
             f"{len(filters)} convolutions of stride {strides} need a height and width that {reduction} divides, "
             f"not {image[0]} x {image[1]}"
         )
-    return image, (image[0] // reduction, image[1] // reduction, filters[-1])
+    inner = (image[0] // reduction, image[1] // reduction, filters[-1])
+    if latent is not None and len(latent) > 1 and latent[:-1] != inner[:-1]:
+        raise ValueError(f"latents of shape {latent} are no maps of height and width {inner[0]} x {inner[1]}")
+    return image, inner, latent
 
 
-def _image_encoder(stage, image, filters, units, activation, condition_size, maps):
-    """Make the encoder of images that goes through `stage(h, channels, Conv2D)` for each filter."""
-    inputs, h = _inputs(image, condition_size, maps=True)
-    for channels in as_shape(filters):
-        h = stage(h, channels, layers.Conv2D)
-    return keras.Model(inputs, _dense(h if maps else layers.Flatten()(h), as_sizes(units), activation))
-
-
-def _image_decoder(stage, latent, inner, filters, units, activation, condition_size):
-    """Make the decoder of images that goes through `stage(h, channels, Conv2DTranspose)` for each filter."""
-    latent, units = as_shape(latent), tuple(reversed(as_sizes(units)))
-    if len(latent) == 1:
-        inputs, h = _inputs(latent, condition_size)
-        h = layers.Reshape(inner)(_dense(h, (*units, math.prod(inner)), activation))
-    else:
-        if latent[:-1] != inner[:-1]:
-            raise ValueError(f"latents of shape {latent} are no maps of height and width {inner[0]} x {inner[1]}")
-        inputs, h = _inputs(latent, condition_size, maps=True)
-        h = _dense(h, units, activation)
-    for channels in reversed(as_shape(filters)):
+def _image_network(stage, image, inner, latent, filters, units, activation, condition_size, maps):
+    """Make the network that goes through `stage(h, channels, convolution)` for each filter: without a latent shape the
+    encoder of images, else the decoder. `convolution` is the Keras layer that shrinks or widens."""
+    filters, units = as_shape(filters), as_sizes(units)
+    if latent is None:
+        inputs, h = _inputs(image, condition_size, maps=True)
+        for channels in filters:
+            h = stage(h, channels, layers.Conv2D)
+        return keras.Model(inputs, _dense(h if maps else layers.Flatten()(h), units, activation))
+    of_maps = len(latent) > 1
+    inputs, h = _inputs(latent, condition_size, maps=of_maps)
+    h = _dense(h, units[::-1], activation)
+    h = h if of_maps else layers.Reshape(inner)(_dense(h, (math.prod(inner),), activation))
+    for channels in reversed(filters):
         h = stage(h, channels, layers.Conv2DTranspose)
     return keras.Model(inputs, h)
 

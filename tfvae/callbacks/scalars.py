@@ -34,11 +34,7 @@ class Scalars(keras.callbacks.Callback):
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # of mixed precision
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         training = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
-        self._write(
-            "train",
-            training | {"epoch_learning_rate": rate},
-            epoch,
-        )
+        self._write("train", training | {"epoch_learning_rate": rate}, epoch)
         measured = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
         if measured:
             self._write("validation", {f"epoch_{name}": value for name, value in measured.items()}, epoch)

@@ -1,4 +1,26 @@
-"""`export`: a VAE as SavedModels for TensorFlow Serving, the servables `encoder`, `decoder` and `scorer`."""
+"""`export`: a VAE as SavedModels for TensorFlow Serving, the servables `encoder`, `decoder` and `scorer`.
+
+- `encoder`: `encode` x -> mean, stddev `[B, n]`; `sample` x, seed -> z `[B, n]`.
+- `decoder`: `decode` z `[B, n]` -> mean `[B, *event]`; `generate` seed -> samples `[B, *event]`, one for each seed,
+  which are means E[p(x|z)].
+- `scorer`: `score` x, seed -> elbo, reconstruction, kl `[B]`, nats; `reconstruct` x -> mean `[B, *event]`;
+  `log_marginal` x, seed -> log_marginal `[B]`, nats, importance-sampled.
+
+The first signature of each is its `serving_default` too. x is data as the model was trained on: uint8 pixels for
+the preprocessors of tfvae, else float32. Of pixels each signature has two further forms: `encode_float` takes x
+float32 in [0, 1], and `encode_image` takes image_bytes `[B]`, PNG or JPEG files. seed is int32 `[B, 2]`, one for
+each example; the same seed gives the same numbers, whatever else is in the batch. The mean and stddev of a
+posterior that has no closed ones are estimates; those of the others are exact.
+
+All signatures of a conditional VAE take `condition` `[B, k]` float32 too, and in a further form, `encode_label`,
+label int32 `[B]` in its place. Inputs are checked in the graph: shape, finite numbers, range.
+
+Of a VAE of a table, whose preprocessor has its schema, x is an input for each column, `[B]`: text, and dates (ISO
+8601), as strings, "" where missing; all else as numbers, NaN where missing. Rows are answered so too: `decode` and
+`reconstruct` give the value that stands for p(x|z), `generate` draws a row, and `impute`, a further signature of
+the scorer, fills gaps as `VAE.impute` does, but with the same noise for all rows, so that it takes no seed.
+`model.json` has the `schema`, and in `columns` the column of each input.
+"""
 
 import datetime
 import os
@@ -31,26 +53,7 @@ def export(
 ) -> dict[str, pathlib.Path]:
     """Write each servable under a new version number, `folder/{encoder,decoder,scorer}/<version>/`.
 
-    - `encoder`: `encode` x -> mean, stddev `[B, n]`; `sample` x, seed -> z `[B, n]`.
-    - `decoder`: `decode` z `[B, n]` -> mean `[B, *event]`; `generate` seed -> samples `[B, *event]`, one for each seed,
-      which are means E[p(x|z)].
-    - `scorer`: `score` x, seed -> elbo, reconstruction, kl `[B]`, nats; `reconstruct` x -> mean `[B, *event]`;
-      `log_marginal` x, seed -> log_marginal `[B]`, nats, importance-sampled.
-
-    The first signature of each is its `serving_default` too. x is data as the model was trained on: uint8 pixels for
-    the preprocessors of tfvae, else float32. Of pixels each signature has two further forms: `encode_float` takes x
-    float32 in [0, 1], and `encode_image` takes image_bytes `[B]`, PNG or JPEG files. seed is int32 `[B, 2]`, one for
-    each example; the same seed gives the same numbers, whatever else is in the batch. The mean and stddev of a
-    posterior that has no closed ones are estimates; those of the others are exact.
-
-    All signatures of a conditional VAE take `condition` `[B, k]` float32 too, and in a further form, `encode_label`,
-    label int32 `[B]` in its place. Inputs are checked in the graph: shape, finite numbers, range.
-
-    Of a VAE of a table, whose preprocessor has its schema, x is an input for each column, `[B]`: text, and dates (ISO
-    8601), as strings, "" where missing; all else as numbers, NaN where missing. Rows are answered so too: `decode` and
-    `reconstruct` give the value that stands for p(x|z), `generate` draws a row, and `impute`, a further signature of
-    the scorer, fills gaps as `VAE.impute` does, but with the same noise for all rows, so that it takes no seed.
-    `model.json` has the `schema`, and in `columns` the column of each input.
+    What each signature takes and answers is said by `tfvae.exporting.servables`, and by export/README.md with examples.
 
     In each version lie `model.json` (what it is, its checksum), warm-up requests for TensorFlow Serving, and
     `assets.extra/check.npz`, inputs and the model's own outputs, for `export/check.py`. All is written beside and
@@ -92,14 +95,13 @@ def export(
         version = 1 + max([int(path.name) for path in folder.glob("*/*") if path.name.isdigit()], default=0)
         for name, functions in servables.items():
             progress.doing(f"exporting the {name}")
-            path = beside / name
             requests = {key: saved_model.make_request(vae, signature.specs) for key, signature in functions.items()}
-            saved_model.write(path, name, functions, requests)
-            parity = half_precision.measure_parity(path, requests, exact[name]) if dtype != "float32" else {}
+            saved_model.write(beside / name, name, functions, requests)
+            parity = {} if dtype == "float32" else half_precision.measure_parity(beside / name, requests, exact[name])
             record = {"format": FORMAT, "servable": name, "version": version, "exported": _now(), "dtype": dtype}
             record |= settings | {"signatures": {key: _describe_inputs(its) for key, its in functions.items()}}
-            record |= table | {"parity": parity, "sha256": saved_model.checksum(path)}
-            files.write_json(path / "model.json", record | (about or {}))
+            record |= table | {"parity": parity, "sha256": saved_model.checksum(beside / name)}
+            files.write_json(beside / name / "model.json", record | (about or {}))
         paths = {name: folder / name / str(version) for name in servables}
         files.publish({beside / name: path for name, path in paths.items()})
     return paths
