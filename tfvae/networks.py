@@ -92,8 +92,8 @@ def conv(
     def stage(h, channels, convolution):
         return convolution(channels, kernel_size, strides, padding="same", activation=activation)(h)
 
-    shapes = _check_image("conv", input_shape, output_shape, filters, strides)
-    return _image_network(stage, *shapes, filters, units, activation, condition_size, maps)
+    image, inner, latent = _check_image("conv", input_shape, output_shape, filters, strides)
+    return _image_network(stage, image, inner, latent, filters, units, activation, condition_size, maps)
 
 
 def resnet(
@@ -145,8 +145,8 @@ def resnet(
             h = layers.Add()([h, change])
         return layers.Activation(activation)(h)
 
-    shapes = _check_image("resnet", input_shape, output_shape, filters, 2)
-    return _image_network(stage, *shapes, filters, units, activation, condition_size, maps)
+    image, inner, latent = _check_image("resnet", input_shape, output_shape, filters, 2)
+    return _image_network(stage, image, inner, latent, filters, units, activation, condition_size, maps)
 
 
 def _check_image(name, input_shape, output_shape, filters, strides):
